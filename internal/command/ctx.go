@@ -1,0 +1,121 @@
+package command
+
+import (
+	"net"
+	"time"
+
+	"github.com/redwingdb/redwing/internal/effects"
+	"github.com/redwingdb/redwing/internal/engine"
+	"github.com/redwingdb/redwing/internal/resp"
+	"github.com/redwingdb/redwing/internal/slots"
+)
+
+// Ctx is one run of one command. Its owner reuses it; a handler keeps nothing of it.
+type Ctx struct {
+	Spec *Spec
+	// Args is the request, Args[0] the name as it was sent. The bytes belong to the
+	// read buffer: a handler copies what it keeps.
+	Args [][]byte
+	// DB is the session's database under the locks of the command's shards, at the
+	// frozen time of the command, EXEC or script.
+	DB       engine.Access
+	Keyspace *engine.Keyspace
+	Out      *resp.Writer
+	// Client is the connection, or nil where a stream is applied.
+	Client Client
+	// Owner is set when the command owns its shards: it must not return ErrSlow.
+	Owner bool
+	// InExec is set within EXEC: the command must not block.
+	InExec bool
+
+	// Block takes the staged effects; nil when nobody reads effects.
+	Block *effects.Block
+
+	keyArg  int        // argument whose slot is known
+	keySlot slots.Slot // its slot
+	changed int64
+	staged  bool
+}
+
+// Client is what a command may ask of the connection it came by.
+type Client interface {
+	// ClientID returns the connection's id, as CLIENT ID has it.
+	ClientID() uint64
+	// LastWrite returns the log offset behind the last write of this connection, 0 if
+	// there was none (WAIT).
+	LastWrite() int64
+	// Block parks the connection after this command without a reply: resume is called
+	// by its owner after each wake and once with timedOut at the deadline (zero: none),
+	// until it returns true, having appended the reply. wake may be called from any
+	// goroutine and never blocks. onEnd, if not nil, is called once when the client is
+	// no longer parked, for whatever reason.
+	Block(deadline time.Time, resume func(out *resp.Writer, timedOut bool) (done bool), onEnd func()) (wake func())
+	// Hijack takes the connection from the server once this command has ended: its
+	// output so far is sent, then take gets the socket and the bytes already read.
+	// take runs in a goroutine of its own and must close the socket.
+	Hijack(take func(conn net.Conn, unread []byte))
+}
+
+// Begin makes c ready to run spec on args. keyArg and keySlot name a key whose slot
+// the router has already computed (keyArg 0: none).
+func (c *Ctx) Begin(spec *Spec, args [][]byte, keyArg int, keySlot slots.Slot) {
+	c.Spec, c.Args = spec, args
+	c.keyArg, c.keySlot = keyArg, keySlot
+	c.changed, c.staged = 0, false
+}
+
+// Slot returns the slot of argument i, which must be a key.
+func (c *Ctx) Slot(i int) slots.Slot {
+	if i == c.keyArg {
+		return c.keySlot
+	}
+	return slots.Of(c.Args[i])
+}
+
+// Now returns the frozen time in Unix milliseconds.
+func (c *Ctx) Now() int64 { return c.DB.Now() }
+
+// Changed records that the command changed n keys or elements. Unless an Effect is
+// staged, the request itself is propagated.
+func (c *Ctx) Changed(n int) { c.changed += int64(n) }
+
+// Changes returns what Changed has summed up.
+func (c *Ctx) Changes() int64 { return c.changed }
+
+// Effect stages what is propagated instead of the request; it may be called more
+// than once. slot is the slot that the effect changes. The bytes are copied.
+func (c *Ctx) Effect(slot slots.Slot, args ...[]byte) {
+	c.staged = true
+	if c.Block != nil {
+		c.Block.Add(slot, c.DB.DB(), args...)
+	}
+}
+
+// NoEffect says that nothing is to be propagated though data changed.
+func (c *Ctx) NoEffect() { c.staged = true }
+
+// End stages the request itself where the command changed something and staged
+// nothing else. It is called once after Run, with the shards still locked.
+func (c *Ctx) End() {
+	if c.changed == 0 || c.staged || c.Block == nil || c.Spec.Has(NoEffect) {
+		return
+	}
+	switch {
+	case c.keyArg != 0:
+		c.Block.Add(c.keySlot, c.DB.DB(), c.Args...)
+	default:
+		c.addVerbatim()
+	}
+}
+
+// addVerbatim stages a request whose key was not known beforehand: its first key's
+// slot stands for it (in cluster mode all its keys share that slot).
+func (c *Ctx) addVerbatim() {
+	var room [8]KeyRef
+	keys, _ := c.Spec.AppendKeys(room[:0], c.Args)
+	if len(keys) == 0 {
+		c.Block.AddKeyless(c.DB.DB(), c.Args...)
+		return
+	}
+	c.Block.Add(slots.Of(c.Args[keys[0].Arg]), c.DB.DB(), c.Args...)
+}

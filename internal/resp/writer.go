@@ -1,0 +1,168 @@
+package resp
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/tidwall/redcon"
+)
+
+// Writer appends replies to Buf in RESP2 or RESP3. The caller owns Buf and takes
+// it between commands; Writer keeps no other state, so what a reply costs is what
+// its bytes cost. The zero value writes RESP2.
+type Writer struct {
+	Buf   []byte
+	RESP3 bool
+}
+
+// Simple appends a simple string; s must hold no line break.
+func (w *Writer) Simple(s string) { w.Buf = redcon.AppendString(w.Buf, s) }
+
+// OK appends +OK.
+func (w *Writer) OK() { w.Buf = append(w.Buf, "+OK\r\n"...) }
+
+// Error appends an error reply.
+func (w *Writer) Error(e *Error) {
+	w.Buf = append(w.Buf, '-')
+	w.Buf = append(w.Buf, e.text...)
+	w.Buf = append(w.Buf, '\r', '\n')
+}
+
+// Int appends an integer.
+func (w *Writer) Int(v int64) { w.Buf = redcon.AppendInt(w.Buf, v) }
+
+// Bulk appends a bulk string; b is copied.
+func (w *Writer) Bulk(b []byte) { w.Buf = redcon.AppendBulk(w.Buf, b) }
+
+// BulkString appends s as a bulk string.
+func (w *Writer) BulkString(s string) { w.Buf = redcon.AppendBulkString(w.Buf, s) }
+
+// BulkInt appends v as a bulk string of its decimal digits.
+func (w *Writer) BulkInt(v int64) {
+	var digits [20]byte
+	w.Bulk(strconv.AppendInt(digits[:0], v, 10))
+}
+
+// Null appends the null of the protocol in use ($-1 in RESP2).
+func (w *Writer) Null() {
+	if w.RESP3 {
+		w.Buf = append(w.Buf, "_\r\n"...)
+		return
+	}
+	w.Buf = append(w.Buf, "$-1\r\n"...)
+}
+
+// NullArray appends the null that stands for an absent array (*-1 in RESP2).
+func (w *Writer) NullArray() {
+	if w.RESP3 {
+		w.Buf = append(w.Buf, "_\r\n"...)
+		return
+	}
+	w.Buf = append(w.Buf, "*-1\r\n"...)
+}
+
+// Array appends the header of an array of n replies.
+func (w *Writer) Array(n int) { w.Buf = redcon.AppendArray(w.Buf, n) }
+
+// Map appends the header of a map of n pairs; in RESP2 an array of 2n.
+func (w *Writer) Map(n int) {
+	if w.RESP3 {
+		w.header('%', n)
+		return
+	}
+	w.Array(2 * n)
+}
+
+// Set appends the header of a set of n replies; in RESP2 an array.
+func (w *Writer) Set(n int) {
+	if w.RESP3 {
+		w.header('~', n)
+		return
+	}
+	w.Array(n)
+}
+
+// Push appends the header of an out-of-band push of n replies; in RESP2 an array.
+func (w *Writer) Push(n int) {
+	if w.RESP3 {
+		w.header('>', n)
+		return
+	}
+	w.Array(n)
+}
+
+// Bool appends a boolean; in RESP2 the integer 1 or 0.
+func (w *Writer) Bool(v bool) {
+	switch {
+	case w.RESP3 && v:
+		w.Buf = append(w.Buf, "#t\r\n"...)
+	case w.RESP3:
+		w.Buf = append(w.Buf, "#f\r\n"...)
+	case v:
+		w.Int(1)
+	default:
+		w.Int(0)
+	}
+}
+
+// Double appends a double, in RESP2 as a bulk string, in the shortest form that
+// reads back to the same value (Redis 7.2 and later).
+func (w *Writer) Double(v float64) {
+	var text [32]byte
+	b := AppendDouble(text[:0], v)
+	if !w.RESP3 {
+		w.Bulk(b)
+		return
+	}
+	w.Buf = append(w.Buf, ',')
+	w.Buf = append(w.Buf, b...)
+	w.Buf = append(w.Buf, '\r', '\n')
+}
+
+// Verbatim appends text of a three-letter format ("txt", "mkd"); in RESP2 a bulk string.
+func (w *Writer) Verbatim(format, text string) {
+	if !w.RESP3 {
+		w.BulkString(text)
+		return
+	}
+	w.header('=', len(text)+4)
+	w.Buf = append(w.Buf, format...)
+	w.Buf = append(w.Buf, ':')
+	w.Buf = append(w.Buf, text...)
+	w.Buf = append(w.Buf, '\r', '\n')
+}
+
+func (w *Writer) header(kind byte, n int) {
+	w.Buf = append(w.Buf, kind)
+	w.Buf = strconv.AppendInt(w.Buf, int64(n), 10)
+	w.Buf = append(w.Buf, '\r', '\n')
+}
+
+// AppendDouble appends v as Redis prints a score: inf, -inf, nan, an integer
+// without exponent where it is one of at most 17 digits, else the shortest %g.
+func AppendDouble(dst []byte, v float64) []byte {
+	switch {
+	case math.IsInf(v, 1):
+		return append(dst, "inf"...)
+	case math.IsInf(v, -1):
+		return append(dst, "-inf"...)
+	case math.IsNaN(v):
+		return append(dst, "nan"...)
+	case v == math.Trunc(v) && math.Abs(v) < 1e17:
+		if v == 0 && math.Signbit(v) {
+			return append(dst, "-0"...)
+		}
+		return strconv.AppendInt(dst, int64(v), 10)
+	}
+	return strconv.AppendFloat(dst, v, 'g', -1, 64)
+}
+
+// AppendCommand appends a request: an array of bulk strings. It is how effects
+// and requests to other nodes are written.
+func AppendCommand(dst []byte, args ...[]byte) []byte {
+	dst = redcon.AppendArray(dst, len(args))
+	for _, a := range args {
+		dst = redcon.AppendBulk(dst, a)
+	}
+	return dst
+}
