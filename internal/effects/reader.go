@@ -1,0 +1,143 @@
+package effects
+
+import "context"
+
+// Reader reads the stream byte by byte from an offset on. It has one user at a time;
+// only Lag and Close may be called by others.
+type Reader struct {
+	log  *Log
+	wake chan struct{}
+
+	// Guarded by the log's mutex.
+	seg        *segment
+	pos        int64 // everything before it was taken
+	given      int   // bytes of seg that the user looks at, from pos
+	limitBytes int64
+	sleeping   bool
+	dropped    bool // no longer in the log's list: holds nothing back
+	err        error
+}
+
+// NewReader returns a reader of the stream from offset from on. Falling more than
+// limitBytes behind (0: no limit) it is dropped: Next returns ErrOverrun. REQUIRES:
+// the shards locked where that makes the log active (engine's AtCut).
+func (l *Log) NewReader(from, limitBytes int64) (*Reader, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	end := l.offset.Load()
+	if l.mu.last == nil && from == end {
+		l.addSegmentLocked()
+	}
+	s := l.mu.first
+	if s == nil || from < s.base || from > end {
+		return nil, ErrTrimmed
+	}
+	for s.end() < from {
+		s = s.next
+	}
+	s.refs++
+	s.holds++
+	r := &Reader{log: l, wake: make(chan struct{}, 1), seg: s, pos: from, limitBytes: limitBytes}
+	l.mu.readers = append(l.mu.readers, r)
+	l.settleLocked()
+	return r, nil
+}
+
+// Next returns the next bytes of the stream, waiting until there are some. They lie
+// in the log and are valid until the next call of Next or Close.
+func (r *Reader) Next(ctx context.Context) ([]byte, error) {
+	for {
+		b, err := r.tryNext()
+		if b != nil || err != nil {
+			return b, err
+		}
+		select {
+		case <-r.wake:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// tryNext returns what is there; with nothing it has put the reader to sleep.
+func (r *Reader) tryNext() ([]byte, error) {
+	l := r.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.pos += int64(r.given)
+	r.given = 0
+	if r.err != nil {
+		return nil, r.err
+	}
+	if r.seg.next != nil && r.pos == r.seg.end() {
+		old := r.seg
+		r.seg = old.next
+		r.seg.refs++
+		r.seg.holds++
+		old.holds--
+		l.unrefLocked(old)
+		l.trimLocked()
+	}
+	if at := int(r.pos - r.seg.base); at < r.seg.n {
+		r.given = r.seg.n - at
+		return r.seg.buf[at:r.seg.n:r.seg.n], nil
+	}
+	if !r.sleeping {
+		r.sleeping = true
+		l.mu.sleepers++
+		select {
+		case <-r.wake: // a token left by a wait that ended otherwise
+		default:
+		}
+	}
+	return nil, nil
+}
+
+// Offset returns the offset behind the bytes that Next returned last.
+func (r *Reader) Offset() int64 {
+	r.log.mu.Lock()
+	defer r.log.mu.Unlock()
+	return r.pos + int64(r.given)
+}
+
+// Lag returns how many bytes of the stream the user has not yet done with.
+func (r *Reader) Lag() int64 {
+	r.log.mu.Lock()
+	defer r.log.mu.Unlock()
+	return max(0, r.log.offset.Load()-r.pos)
+}
+
+// Close ends the reader; a waiting Next returns ErrClosed. It may be called twice.
+func (r *Reader) Close() {
+	l := r.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !r.dropped {
+		l.dropLocked(r, ErrClosed)
+	}
+	r.err = ErrClosed
+	if r.seg != nil {
+		l.unrefLocked(r.seg)
+		r.seg = nil
+	}
+}
+
+// dropLocked takes r off the log: it holds nothing back any more, though the bytes
+// that its user looks at stay until Close.
+func (l *Log) dropLocked(r *Reader, why error) {
+	for i, other := range l.mu.readers {
+		if other == r {
+			l.mu.readers = append(l.mu.readers[:i], l.mu.readers[i+1:]...)
+			break
+		}
+	}
+	r.dropped = true
+	r.err = why
+	r.seg.holds--
+	if r.sleeping {
+		r.sleeping = false
+		l.mu.sleepers--
+		r.wake <- struct{}{}
+	}
+	l.settleLocked()
+}
