@@ -27,6 +27,15 @@ type Ctx struct {
 	Owner bool
 	// InExec is set within EXEC: the command must not block.
 	InExec bool
+	// Applying is set where a stream is applied: a time in the past is stored as it
+	// stands, since the stream's own deletion follows.
+	Applying bool
+	// MaxBulkBytes is proto-max-bulk-len, the longest string that may come to be;
+	// 0: DefaultMaxBulkBytes.
+	MaxBulkBytes int64
+	// Hits and Misses count the keys that reads found and did not find; their reader
+	// resets them.
+	Hits, Misses int64
 
 	// Block takes the staged effects; nil when nobody reads effects.
 	Block *effects.Block
@@ -36,6 +45,9 @@ type Ctx struct {
 	changed int64
 	staged  bool
 }
+
+// DefaultMaxBulkBytes is the default of proto-max-bulk-len.
+const DefaultMaxBulkBytes = 512 << 20
 
 // Client is what a command may ask of the connection it came by.
 type Client interface {
@@ -70,6 +82,43 @@ func (c *Ctx) Slot(i int) slots.Slot {
 		return c.keySlot
 	}
 	return slots.Of(c.Args[i])
+}
+
+// Read finds the key at argument i for reading: its clock is touched and the lookup
+// counted.
+func (c *Ctx) Read(i int) (engine.Record, bool) {
+	r, ok := c.DB.Find(c.Slot(i), c.Args[i])
+	if ok {
+		c.Hits++
+	} else {
+		c.Misses++
+	}
+	return r, ok
+}
+
+// Glance is Read without touching the clock.
+func (c *Ctx) Glance(i int) (engine.Record, bool) {
+	r, ok := c.DB.Peek(c.Slot(i), c.Args[i])
+	if ok {
+		c.Hits++
+	} else {
+		c.Misses++
+	}
+	return r, ok
+}
+
+// Slow reports whether a command that touches so many elements or bytes must ask
+// for ownership of its shards by returning ErrSlow.
+func (c *Ctx) Slow(elements, bytes int) bool {
+	return !c.Owner && (elements > SlowElements || bytes > SlowBytes)
+}
+
+// MaxString returns the longest string that may come to be, in bytes.
+func (c *Ctx) MaxString() int64 {
+	if c.MaxBulkBytes == 0 {
+		return DefaultMaxBulkBytes
+	}
+	return c.MaxBulkBytes
 }
 
 // Now returns the frozen time in Unix milliseconds.

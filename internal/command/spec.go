@@ -8,6 +8,7 @@ import (
 
 	"github.com/redwingdb/redwing/internal/acl"
 	"github.com/redwingdb/redwing/internal/engine"
+	"github.com/redwingdb/redwing/internal/resp"
 )
 
 // ErrSlow is returned by a handler that would touch too much to run under shard
@@ -58,10 +59,15 @@ type Spec struct {
 	Summary    string
 	Complexity string
 
-	full     string // "config|get", filled by NewTable
-	parent   *Spec
-	firstKey int // argument index of the only key, 0 if there is not exactly one fixed key
-	subs     map[string]*Spec
+	// What follows is derived by NewTable.
+	full       string // "config|get"
+	parent     *Spec
+	firstKey   int // argument index of the only key, 0 if there is not exactly one fixed key
+	subs       index
+	subList    []*Spec // sorted by name
+	legacy     legacyRange
+	movable    bool // MovableKeys was derived
+	wrongArity *resp.Error
 }
 
 // FullName returns "name", or "container|name" for a subcommand.
@@ -69,6 +75,12 @@ func (s *Spec) FullName() string { return s.full }
 
 // Parent returns the container of a subcommand, or nil.
 func (s *Spec) Parent() *Spec { return s.parent }
+
+// Sub returns the subcommand called name in any letter case, or nil.
+func (s *Spec) Sub(name []byte) *Spec { return s.subs.find(name) }
+
+// SubSpecs returns the subcommands sorted by name. The slice is the table's own.
+func (s *Spec) SubSpecs() []*Spec { return s.subList }
 
 // Has reports whether all flags of f are set.
 func (s *Spec) Has(f Flags) bool { return s.Flags&f == f }
