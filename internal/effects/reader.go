@@ -120,6 +120,7 @@ func (r *Reader) Close() {
 		l.unrefLocked(r.seg)
 		r.seg = nil
 	}
+	l.settleLocked()
 }
 
 // dropLocked takes r off the log: it holds nothing back any more, though the bytes

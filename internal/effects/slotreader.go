@@ -166,6 +166,7 @@ func (r *SlotReader) Close() {
 		l.dropSlotLocked(r, ErrClosed)
 	}
 	r.err = ErrClosed
+	l.settleLocked()
 }
 
 // dropSlotLocked takes r off the log. Its entries were copied, so nothing stays.
