@@ -39,6 +39,9 @@ func NewApplier(t *Table, ks *engine.Keyspace) *Applier {
 	return a
 }
 
+// SetWatches names the table of watched keys that the stream's changes touch.
+func (a *Applier) SetWatches(w *Watches) { a.ctx.Watches = w }
+
 // Apply runs args in database db. locked, if not nil, is called once behind the run
 // with the shards still held, and not where Apply returns an error. A *resp.Error
 // within the error is the reply of the command: the data here is not the sender's.
@@ -141,6 +144,9 @@ func (a *Applier) run(spec *Spec, db int, args [][]byte, now int64, owner bool) 
 	a.ctx.DB = a.ks.Access(db, now, engine.ModeApply)
 	a.ctx.Owner = owner
 	err := spec.Run(&a.ctx)
+	if err == nil {
+		a.ctx.End()
+	}
 	if cap(a.out.Buf) > SlowBytes {
 		a.out.Buf = nil // one huge discarded reply must not be kept for ever
 	}

@@ -39,6 +39,8 @@ type Ctx struct {
 
 	// Block takes the staged effects; nil when nobody reads effects.
 	Block *effects.Block
+	// Watches is told which keys changed; nil where nobody can watch.
+	Watches *Watches
 
 	keyArg  int        // argument whose slot is known
 	keySlot slots.Slot // its slot
@@ -146,7 +148,13 @@ func (c *Ctx) NoEffect() { c.staged = true }
 // End stages the request itself where the command changed something and staged
 // nothing else. It is called once after Run, with the shards still locked.
 func (c *Ctx) End() {
-	if c.changed == 0 || c.staged || c.Block == nil || c.Spec.Has(NoEffect) {
+	if c.changed == 0 {
+		return
+	}
+	if c.Watches != nil && c.Watches.Active() {
+		c.touchKeys()
+	}
+	if c.staged || c.Block == nil || c.Spec.Has(NoEffect) {
 		return
 	}
 	switch {

@@ -39,6 +39,11 @@ const (
 	OnlyCluster
 	// NoEffect marks a write whose handler stages every effect itself.
 	NoEffect
+	// Immediate commands are run within MULTI instead of being queued.
+	Immediate
+	// RunsQueue is EXEC's: its gates, route and locks are those of the commands that
+	// its connection has queued.
+	RunsQueue
 )
 
 // shown are the flags that COMMAND lists, by bit.

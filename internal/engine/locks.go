@@ -91,6 +91,15 @@ func (k *Keyspace) Own(m ShardMask) {
 	k.Unlock(m)
 }
 
+// OwnLocked makes the caller, who has locked the shards of m, their owner: what was
+// done under the locks and what follows are one. The mutexes are free when it returns.
+func (k *Keyspace) OwnLocked(m ShardMask) {
+	for rest := uint64(m); rest != 0; rest &= rest - 1 {
+		k.shards[bits.TrailingZeros64(rest)].lock.owned = true
+	}
+	k.Unlock(m)
+}
+
 // Disown gives back the shards of m, which the caller owns, and wakes who waits.
 func (k *Keyspace) Disown(m ShardMask) {
 	for rest := uint64(m); rest != 0; rest &= rest - 1 {
