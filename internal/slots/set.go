@@ -1,6 +1,7 @@
 package slots
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"math/bits"
@@ -145,4 +146,47 @@ func (s *Set) String() string {
 		b.WriteString(r.String())
 	}
 	return b.String()
+}
+
+// ErrBadSet is returned when a text is not a set of slots.
+var ErrBadSet = errors.New("slots: not a set of slots")
+
+// ParseSet reads what String writes: slots and From-To ranges separated by
+// spaces or commas, in any order; overlaps are allowed. Anything else is ErrBadSet.
+func ParseSet(text string) (Set, error) {
+	var s Set
+	for _, field := range strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == ',' }) {
+		from, to, isRange := strings.Cut(field, "-")
+		if !isRange {
+			to = from
+		}
+		a, errA := parseSlot(from)
+		b, errB := parseSlot(to)
+		if errA != nil || errB != nil || a > b {
+			return Set{}, fmt.Errorf("%q: %w", field, ErrBadSet)
+		}
+		s.AddRange(Range{a, b})
+	}
+	return s, nil
+}
+
+func parseSlot(text string) (Slot, error) {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n >= Count {
+		return 0, ErrBadSet
+	}
+	return Slot(n), nil
+}
+
+// MarshalText writes s as String does, so that a set in JSON reads as ranges.
+func (s Set) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText writes.
+func (s *Set) UnmarshalText(text []byte) error {
+	set, err := ParseSet(string(text))
+	if err != nil {
+		return err
+	}
+	*s = set
+	return nil
 }
