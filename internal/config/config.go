@@ -1,0 +1,224 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Config is the settings of one node. The fields are read without a lock, at any
+// time; docs/configuration.md explains each directive. Units stand in the names.
+type Config struct {
+	Bind                List
+	Port                Int
+	TCPBacklog          Int
+	ProtectedMode       Bool
+	UnixSocket          Text
+	UnixSocketPerm      Int // a file mode; 0: leave it
+	TimeoutSeconds      Int
+	TCPKeepaliveSeconds Int
+	MaxClients          Int
+	OutputLimits        Limits
+	QueryBufferBytes    Int
+	MaxBulkBytes        Int
+
+	Dir                    Text
+	Databases              Int
+	LogLevel               Text // debug, verbose, notice, warning, nothing
+	LogFile                Text
+	PidFile                Text
+	ShutdownTimeoutSeconds Int
+
+	RequirePass Text
+	EnableDebug Text // no, yes, local
+
+	ClusterEnabled           Bool
+	ClusterNodeTimeoutMillis Int
+	ClusterPort              Int
+	ClusterDir               Text
+	BusSecret                Text
+	InsecureBus              Bool
+	AvailabilityZone         Text
+	AnnounceIP               Text
+	AnnouncePort             Int
+	AnnounceBusPort          Int
+	AnnounceHostname         Text
+	EndpointType             Text // ip, hostname, unknown-endpoint
+	ReplicaValidityFactor    Int
+	ReplicaNoFailover        Bool
+	RequireFullCoverage      Bool
+	AllowReadsWhenDown       Bool
+
+	ReplicaOf             List // host and port, or nothing
+	MasterAuth            Text
+	MasterUser            Text
+	ServeStaleData        Bool
+	ReplicaReadOnly       Bool
+	ReplicaPriority       Int
+	ReplicaAnnounceIP     Text
+	ReplicaAnnouncePort   Int
+	ReplBacklogBytes      Int
+	ReplTimeoutSeconds    Int
+	ReplPingSeconds       Int
+	MinReplicas           Int
+	MinReplicasLagSeconds Int
+
+	MaxMemoryBytes Int
+
+	file string // absolute path of the file it was read from, "" without one
+
+	table  []*directive
+	byName map[string]*directive // names and aliases
+
+	mu sync.Mutex // held by Get, Set and Rewrite: a change is seen whole by these
+}
+
+// New returns the settings that hold where nothing is said.
+func New() *Config {
+	c := &Config{byName: make(map[string]*directive)}
+	for _, s := range c.sections() {
+		for _, d := range s.directives {
+			d.section = s.title
+			c.table = append(c.table, d)
+			c.byName[d.name] = d
+			if d.alias != "" {
+				c.byName[d.alias] = d
+			}
+			if d.effect == Refused {
+				continue
+			}
+			if err := d.setDefault(); err != nil {
+				panic(fmt.Sprintf("config: default of %s: %v", d.name, err)) // a mistake in the table; every test meets it
+			}
+		}
+	}
+	return c
+}
+
+type section struct {
+	title      string
+	directives []*directive
+}
+
+func (c *Config) sections() []section {
+	return []section{
+		{"Network", c.networkDirectives()},
+		{"General", c.generalDirectives()},
+		{"Security", c.securityDirectives()},
+		{"Cluster", c.clusterDirectives()},
+		{"Replication", c.replicationDirectives()},
+		{"Memory", c.memoryDirectives()},
+		{"Persistence", c.persistenceDirectives()},
+		{"Observability", c.observabilityDirectives()},
+	}
+}
+
+func (d *directive) defaultArgs() ([]string, error) {
+	if !takesSeveral(d.value) && !strings.HasPrefix(d.def, `"`) {
+		return []string{d.def}, nil
+	}
+	args, err := splitWords(d.def)
+	if len(args) == 0 {
+		args = []string{""}
+	}
+	return args, err
+}
+
+func (d *directive) setDefault() error {
+	args, err := d.defaultArgs()
+	if err != nil {
+		return err
+	}
+	return d.value.set(args)
+}
+
+// File returns the absolute path of the file that was read, "" if there was none.
+func (c *Config) File() string { return c.file }
+
+// OnChange registers what must happen when CONFIG SET has changed the directive
+// name: on an error the change is taken back and the client sees its text. One
+// function a directive; it must not block, nor call Set. It panics if there is no
+// such directive, or none that needs it. To be called before the node serves.
+func (c *Config) OnChange(name string, apply func() error) {
+	d := c.byName[name]
+	if d == nil || d.onSet != nil || d.effect != AtOnce && d.effect != Applied {
+		panic("config: OnChange of " + name)
+	}
+	d.onSet = apply
+}
+
+// SetReplicaOf records what REPLICAOF has changed ("" for no primary), so that
+// CONFIG GET shows it and CONFIG REWRITE keeps it.
+func (c *Config) SetReplicaOf(host, port string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []string
+	if host != "" {
+		list = []string{host, port}
+	}
+	c.ReplicaOf.v.Store(&list)
+}
+
+// BusPort returns the port of the cluster bus: cluster-port, or port + 10000.
+func (c *Config) BusPort() int {
+	const busOffset = 10000
+	if p := c.ClusterPort.Get(); p != 0 {
+		return int(p)
+	}
+	return int(c.Port.Get()) + busOffset
+}
+
+// nearest returns the directive whose name is most like name, "" if none is like it.
+func (c *Config) nearest(name string) string {
+	best, bestDistance := "", 1+min(3, len(name)/2)
+	for _, d := range c.table {
+		for _, candidate := range []string{d.name, d.alias} {
+			if n := distance(name, candidate, bestDistance); candidate != "" && n < bestDistance {
+				best, bestDistance = candidate, n
+			}
+		}
+	}
+	return best
+}
+
+// distance returns the number of insertions, deletions, replacements and swaps of
+// neighbours that make b of a; bound or more if the lengths alone differ by that.
+func distance(a, b string, bound int) int {
+	if len(a)-len(b) >= bound || len(b)-len(a) >= bound {
+		return bound
+	}
+	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		earlier := before
+		before, row = row, make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			row[j] = min(before[j]+1, row[j-1]+1)
+			if a[i-1] == b[j-1] {
+				row[j] = min(row[j], before[j-1])
+			} else {
+				row[j] = min(row[j], before[j-1]+1)
+			}
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], earlier[j-2]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}
+
+// names returns every name and alias that CONFIG GET knows, sorted.
+func (c *Config) names() []string {
+	var out []string
+	for name, d := range c.byName {
+		if d.effect != Refused {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
