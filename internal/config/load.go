@@ -115,7 +115,7 @@ type includeError struct{ err error }
 func (e *includeError) Error() string { return e.err.Error() }
 
 func (r *reader) readLine(line string) error {
-	if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+	if line = strings.Trim(line, spaces); line == "" || line[0] == '#' {
 		return nil
 	}
 	words, err := splitWords(line)

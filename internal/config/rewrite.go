@@ -84,7 +84,7 @@ func (c *Config) rewrittenLocked(old string) string {
 
 // directiveOf returns the directive of a line with its words, nil for other lines.
 func (c *Config) directiveOf(raw string) (*directive, []string) {
-	trimmed := strings.TrimSpace(raw)
+	trimmed := strings.Trim(raw, spaces)
 	if trimmed == "" || trimmed[0] == '#' {
 		return nil, nil
 	}
