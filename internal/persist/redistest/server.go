@@ -1,0 +1,212 @@
+// Package redistest starts Debian's redis-server for tests that compare with it or
+// talk to it. Only tests import it.
+package redistest
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// Lookup returns the path of a program of the Debian package redis-server or
+// redis-tools; it fails the test where that is missing.
+func Lookup(t testing.TB, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		t.Fatalf("%s is needed: install the Debian packages redis-server and redis-tools (%v)", program, err)
+	}
+	return path
+}
+
+// Server is a running redis-server.
+type Server struct {
+	Host string
+	Port int
+	Dir  string
+
+	t testing.TB
+}
+
+// Start starts a redis-server in a directory of its own, with the given directives
+// ("--name", "value", ...) and without save points. It ends with the test.
+func Start(t testing.TB, directives ...string) *Server {
+	t.Helper()
+	return StartIn(t, t.TempDir(), directives...)
+}
+
+// StartIn is Start in a given directory.
+func StartIn(t testing.TB, dir string, directives ...string) *Server {
+	t.Helper()
+	path := Lookup(t, "redis-server")
+	// The port may be taken between its choice and its use: try a few.
+	var output bytes.Buffer
+	for range 5 {
+		s := &Server{Host: "127.0.0.1", Port: freePort(t), Dir: dir, t: t}
+		args := append([]string{"--port", strconv.Itoa(s.Port), "--bind", s.Host, "--save", "", "--dir", dir,
+			"--logfile", filepath.Join(dir, "redis.log"), "--repl-diskless-sync-delay", "0"}, directives...)
+		cmd := exec.Command(path, args...)
+		output.Reset()
+		cmd.Stdout, cmd.Stderr = &output, &output
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() { _ = cmd.Wait(); close(ended) }() // its exit code says nothing after a kill
+		if s.awaitUp(ended) {
+			t.Cleanup(func() {
+				_ = cmd.Process.Kill()
+				<-ended
+			})
+			return s
+		}
+		_ = cmd.Process.Kill()
+		<-ended
+	}
+	t.Fatalf("redis-server does not start: %s", output.String())
+	return nil
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().(*net.TCPAddr).Port
+}
+
+func (s *Server) awaitUp(ended <-chan struct{}) bool {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(10 * time.Second)
+	for {
+		if c, err := net.Dial("tcp", s.Addr()); err == nil {
+			_ = c.Close()
+			return true
+		}
+		select {
+		case <-ended:
+			return false
+		case <-deadline:
+			return false
+		case <-tick.C:
+		}
+	}
+}
+
+// Addr returns host:port.
+func (s *Server) Addr() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
+
+// Do sends one request on a connection of its own and returns the reply in plain
+// text: bulk strings and statuses as they are, errors with their '-', an array as its
+// elements with newlines between, a null as "(nil)".
+func (s *Server) Do(args ...string) string {
+	s.t.Helper()
+	c := s.Dial()
+	defer c.Close()
+	return c.Do(args...)
+}
+
+// Conn is a client connection.
+type Conn struct {
+	net.Conn
+	r *bufio.Reader
+	t testing.TB
+}
+
+// Dial connects to the server.
+func (s *Server) Dial() *Conn {
+	s.t.Helper()
+	return Dial(s.t, s.Addr())
+}
+
+// Dial connects to any server that speaks RESP.
+func Dial(t testing.TB, addr string) *Conn {
+	t.Helper()
+	c, err := net.DialTimeout("tcp", addr, 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Conn{c, bufio.NewReader(c), t}
+}
+
+// Send sends a request.
+func (c *Conn) Send(args ...string) {
+	c.t.Helper()
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "*%d\r\n", len(args))
+	for _, a := range args {
+		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(a), a)
+	}
+	if _, err := c.Write(b.Bytes()); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// Do sends a request and returns the reply.
+func (c *Conn) Do(args ...string) string {
+	c.t.Helper()
+	c.Send(args...)
+	return c.Reply()
+}
+
+// Reply reads a reply.
+func (c *Conn) Reply() string {
+	c.t.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	s, err := c.reply()
+	if err != nil {
+		c.t.Fatalf("no reply: %v", err)
+	}
+	return s
+}
+
+func (c *Conn) reply() (string, error) {
+	line, err := c.r.ReadString('\n')
+	if err != nil {
+		return "", err
+	}
+	if len(line) < 3 {
+		return "", fmt.Errorf("reply line %q", line)
+	}
+	kind, text := line[0], line[1:len(line)-2]
+	switch kind {
+	case '-':
+		return "-" + text, nil
+	case '$':
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return "(nil)", err
+		}
+		b := make([]byte, n+2)
+		_, err = io.ReadFull(c.r, b)
+		return string(b[:n]), err
+	case '*':
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return "(nil)", err
+		}
+		var b bytes.Buffer
+		for i := range n {
+			if i > 0 {
+				b.WriteByte('\n')
+			}
+			e, err := c.reply()
+			if err != nil {
+				return "", err
+			}
+			b.WriteString(e)
+		}
+		return b.String(), nil
+	}
+	return text, nil
+}
