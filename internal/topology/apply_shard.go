@@ -12,6 +12,9 @@ func (e Promote) apply(b *builder) error {
 	if err != nil {
 		return err
 	}
+	if e.RaftTerm != 0 && b.raftTerm != 0 && e.RaftTerm != b.raftTerm {
+		return fmt.Errorf("decided in raft term %d, logged in %d: %w", e.RaftTerm, b.raftTerm, ErrStaleTerm)
+	}
 	switch e.Mode {
 	case PromoteAuto, PromoteGraceful, PromoteForce, PromoteTakeover:
 	default:

@@ -153,6 +153,10 @@ type Promote struct {
 	Candidate NodeID      `json:"candidate"`
 	Run       RunID       `json:"run"`
 	Mode      PromoteMode `json:"mode"`
+	// RaftTerm is the raft term of the leader that decided, which knows of leases
+	// given in that term only: in a log entry of another raft term the Promote is
+	// refused (ApplyInTerm). 0: not checked.
+	RaftTerm uint64 `json:"raftTerm,omitempty"`
 	// CandidateTerm and Offset are how far the candidate had applied; Lost is how
 	// many bytes of effects may be lost, -1 unknown; Empty tells that the copy has
 	// come back without data. All for the event log.
