@@ -11,7 +11,10 @@ import (
 	"fmt"
 	"math/bits"
 	"runtime"
+	"sync/atomic"
 
+	"github.com/redwingdb/redwing/internal/engine/arena"
+	"github.com/redwingdb/redwing/internal/engine/table"
 	"github.com/redwingdb/redwing/internal/slots"
 )
 
@@ -77,4 +80,132 @@ func (o *Options) withDefaults() Options {
 		d.Databases = 1
 	}
 	return d
+}
+
+// Keyspace is the data of a node. Its methods are safe for concurrent use; those that
+// need locks of data shards say REQUIRES.
+type Keyspace struct {
+	shards    []shard
+	shardBits uint32 // len(shards) - 1
+	shardLog  uint8
+	databases int
+	hash      table.Hasher
+	sink      Sink
+
+	expired   atomic.Int64 // keys deleted because they had expired
+	snapshots atomic.Int32 // live ones
+	nextStep  atomic.Uint32
+}
+
+// New returns an empty keyspace.
+func New(o Options) (*Keyspace, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	k := &Keyspace{
+		shards:    make([]shard, o.Shards),
+		shardBits: uint32(o.Shards - 1),
+		shardLog:  uint8(bits.TrailingZeros(uint(o.Shards))),
+		databases: o.Databases,
+		hash:      table.NewHasher(o.Seed),
+		sink:      o.Sink,
+	}
+	for i := range k.shards {
+		a, err := arena.New(0)
+		if err != nil {
+			k.Close()
+			return nil, fmt.Errorf("engine: shard %d: %w", i, err)
+		}
+		k.shards[i].arena = a
+		k.shards[i].index = i
+		k.shards[i].spaces = make([]atomic.Pointer[space], o.Databases+1)
+	}
+	return k, nil
+}
+
+// Close gives all memory back. Nothing of the keyspace may be in use or used again.
+func (k *Keyspace) Close() {
+	for i := range k.shards {
+		if a := k.shards[i].arena; a != nil {
+			// Unmapping what New mapped fails only if the arena is corrupt.
+			if err := a.Close(); err != nil {
+				panic(fmt.Sprintf("engine: release shard %d: %v", i, err))
+			}
+		}
+	}
+}
+
+// Databases returns the number of visible databases.
+func (k *Keyspace) Databases() int { return k.databases }
+
+// StagingDB returns the number of the hidden database, where slots being received wait.
+func (k *Keyspace) StagingDB() int { return k.databases }
+
+// Len returns the number of keys of database db, expired ones that still lie there
+// included. It needs no lock.
+func (k *Keyspace) Len(db int) (n int64) {
+	for i := range k.shards {
+		if sp := k.shards[i].spaces[db].Load(); sp != nil {
+			n += sp.keys.Load()
+		}
+	}
+	return n
+}
+
+// Expires returns the number of keys of database db that have an expiry. It needs no lock.
+func (k *Keyspace) Expires(db int) (n int64) {
+	for i := range k.shards {
+		if sp := k.shards[i].spaces[db].Load(); sp != nil {
+			n += sp.volatile.Load()
+		}
+	}
+	return n
+}
+
+// SlotLen returns the number of keys of slot s in database db. It needs no lock.
+func (k *Keyspace) SlotLen(db int, s slots.Slot) int {
+	sp := k.shards[k.ShardOf(s)].spaces[db].Load()
+	if sp == nil {
+		return 0
+	}
+	return sp.headers[k.local(s)].Len()
+}
+
+// UsedMemory returns the bytes of all allocated blocks and tables. It needs no lock.
+func (k *Keyspace) UsedMemory() (n int64) {
+	for i := range k.shards {
+		n += k.shards[i].arena.Used()
+		for db := range k.shards[i].spaces {
+			if sp := k.shards[i].spaces[db].Load(); sp != nil {
+				n += sp.headerBytes()
+			}
+		}
+	}
+	return n
+}
+
+// Stats are counters of a keyspace since its birth and sizes as they are.
+type Stats struct {
+	ExpiredKeys int64 // keys deleted because they had expired
+	UsedBytes   int64 // as UsedMemory
+	LimitBytes  int64 // addresses reserved for all shards
+	Snapshots   int   // live ones
+}
+
+// Stats returns the counters. It needs no lock.
+func (k *Keyspace) Stats() Stats {
+	st := Stats{ExpiredKeys: k.expired.Load(), UsedBytes: k.UsedMemory(), Snapshots: int(k.snapshots.Load())}
+	for i := range k.shards {
+		st.LimitBytes += k.shards[i].arena.Limit()
+	}
+	return st
+}
+
+// local returns the number of slot s within its shard.
+func (k *Keyspace) local(s slots.Slot) uint32 { return uint32(s) >> k.shardLog }
+
+// slotOf is the reverse of ShardOf and local.
+func (k *Keyspace) slotOf(shard int, local uint32) slots.Slot {
+	return slots.Slot(local<<k.shardLog | uint32(shard))
 }

@@ -1,0 +1,56 @@
+package arena
+
+const (
+	// idleLeastPages is the shortest free run worth giving back.
+	idleLeastPages = 16
+	// idleMostPages bounds what is off the free lists at a time: 64 MiB.
+	idleMostPages = 64 << 20 >> pageShift
+	// adviseBytes is the length of one madvise call.
+	adviseBytes = 2 << 20
+)
+
+// Idle is a free run on its way back to the system.
+type Idle struct{ id, start, pages uint32 }
+
+// IdleBytes returns the free bytes that may still be resident.
+func (a *Arena) IdleBytes() int64 { return a.dirty << pageShift }
+
+// TakeIdle takes a free run off the free lists, if there is one worth giving back. The
+// caller then calls Advise without, and PutBack with the arena's lock.
+func (a *Arena) TakeIdle() (Idle, bool) {
+	for bin := len(a.bins.head) - 1; bin >= binOf(idleLeastPages); bin-- {
+		id := a.bins.head[bin]
+		for range binProbes {
+			if id == 0 {
+				break
+			}
+			if a.runs[id].used >= idleLeastPages {
+				return a.takeIdle(id), true
+			}
+			id = a.runs[id].next
+		}
+	}
+	return Idle{}, false
+}
+
+func (a *Arena) takeIdle(id uint32) Idle {
+	a.unlinkFree(id)
+	if spare := int64(a.runs[id].pages) - idleMostPages; spare > 0 {
+		rest := a.newID()
+		r := &a.runs[id]
+		r.pages = idleMostPages
+		dirty := min(r.used, uint32(spare))
+		a.runs[rest] = run{start: r.start + r.pages, pages: uint32(spare), kind: runFree, used: dirty}
+		a.linkFree(rest)
+	}
+	r := &a.runs[id]
+	r.kind, r.used = runAdvising, 0
+	a.setEnds(id)
+	return Idle{id, r.start, r.pages}
+}
+
+// Advise gives the pages of i back to the system. It needs no lock.
+func (a *Arena) Advise(i Idle) { a.mem.advise(i.start, i.pages) }
+
+// PutBack returns i, advised, to the free lists.
+func (a *Arena) PutBack(i Idle) { a.freeRun(i.id, 0) }

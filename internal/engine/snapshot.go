@@ -1,0 +1,233 @@
+package engine
+
+import (
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/redwingdb/redwing/internal/slots"
+)
+
+var (
+	// ErrSnapshotOverrun is returned by Next when writers handed over more than the
+	// queue's bound before the caller took it. The snapshot is of no use then.
+	ErrSnapshotOverrun = errors.New("engine: snapshot queue over its bound")
+	// ErrTooManySnapshots is returned when maxSnapshots are live.
+	ErrTooManySnapshots = errors.New("engine: too many snapshots")
+)
+
+const (
+	// maxSnapshots bounds what a write may have to hand over to.
+	maxSnapshots = 16
+	// queueBytes is the default bound of a snapshot's queue.
+	queueBytes = 64 << 20
+	// pieceBytes is where a piece is full: one chain beyond it is the most it gets.
+	pieceBytes = 64 << 10
+	// walkChains bounds the chains that the walker passes in one hold of a shard.
+	walkChains = 256
+)
+
+// SnapshotOptions say what a snapshot is of.
+type SnapshotOptions struct {
+	// Slots is the set of slots, nil for all. The snapshot keeps a copy.
+	Slots *slots.Set
+	// DB is the database; -1 is every visible one.
+	DB int
+	// AtCut, if not nil, is called once with every shard of the set locked: what the log
+	// holds then is in the snapshot, and what comes later is not.
+	AtCut func()
+	// QueueBytes bounds what writers have handed over and the caller has not yet taken,
+	// in bytes; 0: 64 MiB. Values in spans do not count, they are pinned, not copied.
+	QueueBytes int64
+}
+
+// Snapshot is the state of a set of slots at one instant, its cut, taken without stopping
+// anybody: the caller walks the tables in pieces by calling Next, and writers hand over
+// what they are about to change before the walker has come to it. Each key is given
+// exactly once, as it was at the cut. One goroutine uses a Snapshot.
+type Snapshot struct {
+	k     *Keyspace
+	slots *slots.Set
+	walks []*walk // those that are not done
+	queue queue
+	batch *Batch // filled last; its pins are ours to take off
+	spare [][]byte
+}
+
+// queue is what writers have handed over. Order: shard lock -> queue.
+type queue struct {
+	bound int64
+	mu    struct {
+		sync.Mutex
+		pieces  []*piece
+		bytes   int64
+		overrun bool
+	}
+}
+
+// tailLocked returns the piece to add to.
+func (q *queue) tailLocked() *piece {
+	if n := len(q.mu.pieces); n > 0 && len(q.mu.pieces[n-1].buf) < pieceBytes {
+		return q.mu.pieces[n-1]
+	}
+	p := &piece{}
+	q.mu.pieces = append(q.mu.pieces, p)
+	return p
+}
+
+// take returns the oldest piece, or nil.
+func (q *queue) take() (*piece, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.mu.overrun {
+		return nil, ErrSnapshotOverrun
+	}
+	if len(q.mu.pieces) == 0 {
+		return nil, nil
+	}
+	p := q.mu.pieces[0]
+	q.mu.pieces[0] = nil
+	q.mu.pieces = q.mu.pieces[1:]
+	q.mu.bytes -= int64(len(p.buf))
+	return p, nil
+}
+
+// Snapshot cuts: it locks the shards of the set, calls AtCut and lets go. The caller
+// must not hold any shard.
+func (k *Keyspace) Snapshot(o SnapshotOptions) (*Snapshot, error) {
+	s := &Snapshot{k: k}
+	mask := k.AllShards()
+	if o.Slots != nil {
+		set := *o.Slots
+		s.slots, mask = &set, 0
+		for slot := range set.Each() {
+			mask |= k.Mask(slot)
+		}
+	}
+	if s.queue.bound = o.QueueBytes; s.queue.bound == 0 {
+		s.queue.bound = queueBytes
+	}
+	if k.snapshots.Add(1) > maxSnapshots {
+		k.snapshots.Add(-1)
+		return nil, ErrTooManySnapshots
+	}
+	k.Lock(mask)
+	defer k.Unlock(mask)
+	for i := range k.shards {
+		if mask&(1<<i) == 0 {
+			continue
+		}
+		sh := &k.shards[i]
+		for db := range sh.spaces {
+			if db != o.DB && (o.DB != -1 || db == k.StagingDB()) {
+				continue
+			}
+			if sp := sh.spaces[db].Load(); sp != nil {
+				w := &walk{snap: s, sh: sh, sp: sp, db: db}
+				sp.watches = append(sp.watches, watch{w, -1})
+				s.walks = append(s.walks, w)
+			}
+		}
+	}
+	if o.AtCut != nil {
+		o.AtCut()
+	}
+	return s, nil
+}
+
+// Next fills b with some entries: what writers handed over, or else what the walker finds
+// in one bounded piece of its way. b's entries are good until the next call of Next or
+// Close. It returns io.EOF after the last, and ErrSnapshotOverrun past the bound.
+func (s *Snapshot) Next(b *Batch) error {
+	s.releaseBatch()
+	p := &piece{buf: s.buffer()}
+	for {
+		queued, err := s.queue.take()
+		if err != nil {
+			return err
+		}
+		if queued != nil {
+			s.keepBuffer(p.buf)
+			p = queued
+			break
+		}
+		if len(s.walks) == 0 {
+			s.keepBuffer(p.buf)
+			return io.EOF
+		}
+		w := s.walks[0]
+		mask := ShardMask(1) << w.sh.index
+		s.k.Lock(mask)
+		if w.stepLocked(p) {
+			w.leaveLocked()
+			s.walks = s.walks[1:]
+		}
+		s.k.Unlock(mask)
+		if len(p.buf) > 0 {
+			break
+		}
+	}
+	b.piece = p
+	s.batch = b
+	return nil
+}
+
+func (s *Snapshot) buffer() []byte {
+	if n := len(s.spare); n > 0 {
+		b := s.spare[n-1]
+		s.spare = s.spare[:n-1]
+		return b[:0]
+	}
+	return make([]byte, 0, pieceBytes+4<<10)
+}
+
+func (s *Snapshot) keepBuffer(b []byte) {
+	if len(s.spare) < 2 && cap(b) >= pieceBytes && cap(b) <= 4*pieceBytes {
+		s.spare = append(s.spare, b)
+	}
+}
+
+func (s *Snapshot) releaseBatch() {
+	if s.batch == nil {
+		return
+	}
+	p := s.batch.piece
+	s.batch.piece, s.batch = nil, nil
+	s.unpin(p)
+	s.keepBuffer(p.buf)
+}
+
+func (s *Snapshot) unpin(p *piece) {
+	for _, pin := range p.pins {
+		mask := ShardMask(1) << pin.sh.index
+		s.k.Lock(mask)
+		pin.sh.arena.Unpin(pin.ref)
+		s.k.Unlock(mask)
+	}
+	p.pins = nil
+}
+
+// Close ends the snapshot, finished or not. Calling it again does nothing. The caller
+// must not hold any shard.
+func (s *Snapshot) Close() {
+	if s.k == nil {
+		return
+	}
+	s.releaseBatch()
+	for _, w := range s.walks {
+		mask := ShardMask(1) << w.sh.index
+		s.k.Lock(mask)
+		w.leaveLocked()
+		s.k.Unlock(mask)
+	}
+	s.walks = nil
+	s.queue.mu.Lock()
+	pieces := s.queue.mu.pieces
+	s.queue.mu.pieces, s.queue.mu.overrun = nil, true
+	s.queue.mu.Unlock()
+	for _, p := range pieces {
+		s.unpin(p)
+	}
+	s.k.snapshots.Add(-1)
+	s.k = nil
+}
