@@ -36,6 +36,7 @@ type Applier struct {
 func NewApplier(t *Table, ks *engine.Keyspace) *Applier {
 	a := &Applier{table: t, ks: ks}
 	a.ctx.Keyspace, a.ctx.Out, a.ctx.Applying = ks, &a.out, true
+	a.ctx.DB = ks.Access(0, 0, engine.ModeApply)
 	return a
 }
 

@@ -42,6 +42,10 @@ type Ctx struct {
 	// Watches is told which keys changed; nil where nobody can watch.
 	Watches *Watches
 
+	// Held are the shards that are locked for this run as far as the command may know:
+	// what LockMask returned, or 0, which means no more than its Spec promises.
+	Held engine.ShardMask
+
 	keyArg  int        // argument whose slot is known
 	keySlot slots.Slot // its slot
 	changed int64
@@ -75,7 +79,7 @@ type Client interface {
 func (c *Ctx) Begin(spec *Spec, args [][]byte, keyArg int, keySlot slots.Slot) {
 	c.Spec, c.Args = spec, args
 	c.keyArg, c.keySlot = keyArg, keySlot
-	c.changed, c.staged = 0, false
+	c.changed, c.staged, c.Held = 0, false, 0
 }
 
 // Slot returns the slot of argument i, which must be a key.

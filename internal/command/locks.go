@@ -5,10 +5,17 @@ import (
 	"github.com/redwingdb/redwing/internal/slots"
 )
 
-// LockMask returns the data shards that the request of c locks, from c.Spec, c.Args
-// and c.Keyspace. ok is false where its keys cannot be told: the command is then to
-// be answered by its handler with no shard locked, which will refuse it.
+// LockMask returns the data shards that the request of c locks, from c.Spec, c.Args,
+// c.Keyspace and the database of c.DB, and notes them in c.Held. ok is false where its
+// keys cannot be told: the command is then to be answered by its handler with no shard
+// locked, which will refuse it.
 func (c *Ctx) LockMask() (m engine.ShardMask, ok bool) {
+	m, ok = c.lockMask()
+	c.Held = m
+	return m, ok
+}
+
+func (c *Ctx) lockMask() (m engine.ShardMask, ok bool) {
 	s := c.Spec
 	switch {
 	case s.ShardsFor != nil:

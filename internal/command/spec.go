@@ -46,7 +46,9 @@ type Spec struct {
 	Cats   acl.Category // group categories; those that flags imply are added by NewTable
 	Keys   []KeySpec
 	Shards ShardNeed
-	// ShardsFor, where set, overrides Shards (SCAN: the shard of the cursor).
+	// ShardsFor, where set, overrides Shards (SCAN: the shard of the cursor). It is
+	// called before locking, with Spec, Args and Keyspace of c set and c.DB naming
+	// the database.
 	ShardsFor func(c *Ctx) engine.ShardMask
 	// FindKeys, where set, finds the keys that no KeySpec can (SORT, MIGRATE).
 	FindKeys func(dst []KeyRef, args [][]byte) ([]KeyRef, bool)

@@ -1,0 +1,19 @@
+package keys
+
+import "github.com/redwingdb/redwing/internal/command"
+
+// del serves UNLINK too: the engine always frees big values in steps.
+func del(c *command.Ctx) error {
+	if c.Slow(len(c.Args)-1, 0) {
+		return command.ErrSlow
+	}
+	n := 0
+	for i := 1; i < len(c.Args); i++ {
+		if c.DB.Delete(c.Slot(i), c.Args[i]) {
+			n++
+		}
+	}
+	c.Changed(n)
+	c.Out.Int(int64(n))
+	return nil
+}

@@ -1,0 +1,194 @@
+package keys
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/redwingdb/redwing/internal/command"
+	"github.com/redwingdb/redwing/internal/engine"
+	"github.com/redwingdb/redwing/internal/glob"
+	"github.com/redwingdb/redwing/internal/resp"
+	"github.com/redwingdb/redwing/internal/slots"
+)
+
+const (
+	// scanCount is how many keys a step of SCAN aims at unless told.
+	scanCount = 10
+	// scanEmptySteps x COUNT bounds the walk over empty buckets, as in Redis.
+	scanEmptySteps = 10
+	// sparseKeys is the number of keys below which SCAN locks every shard: with so
+	// few keys a slot, a step that had to end with its shard would find next to none.
+	sparseKeys = 8 * slots.Count
+)
+
+type scanOptions struct {
+	count   int64
+	pattern []byte // nil: every key
+	typ     string // "": every type
+}
+
+// scanShards is the shard of the cursor, or all of them in a sparse database.
+func scanShards(c *command.Ctx) engine.ShardMask {
+	cursor, ok := parseCursor(c.Args[1])
+	if !ok {
+		return 0
+	}
+	if db := c.DB.DB(); c.Keyspace.Len(db) >= sparseKeys {
+		return c.Keyspace.ScanShard(db, cursor)
+	}
+	return c.Keyspace.AllShards()
+}
+
+func scan(c *command.Ctx) error {
+	cursor, ok := parseCursor(c.Args[1])
+	if !ok {
+		return resp.ErrInvalidCursor
+	}
+	o, err := parseScan(c)
+	if err != nil {
+		return err
+	}
+	if o.count > command.SlowElements && !c.Owner {
+		return command.ErrSlow
+	}
+	db, now := c.DB.DB(), c.Now()
+	held := c.Held | c.Keyspace.ScanShard(db, cursor)
+	begin, n, seen := len(c.Out.Buf), 0, int64(0)
+	visit := func(key []byte, r engine.Record) {
+		seen++
+		if o.pattern != nil && !glob.Match(o.pattern, key) ||
+			o.typ != "" && !strings.EqualFold(o.typ, r.Type().String()) ||
+			hidden(c, r, now) {
+			return
+		}
+		c.Out.Bulk(key)
+		n++
+	}
+	for steps := o.count * scanEmptySteps; ; steps-- {
+		cursor = c.DB.Scan(cursor, visit)
+		if cursor == 0 || seen >= o.count || steps <= 0 ||
+			c.Keyspace.ScanShard(db, cursor)&^held != 0 {
+			break
+		}
+	}
+	// The cursor and the count stand in front of the keys but are known only now.
+	var room [64]byte
+	head := resp.Writer{Buf: room[:0]}
+	head.Array(2)
+	head.BulkString(strconv.FormatUint(cursor, 10))
+	head.Array(n)
+	c.Out.Buf = slices.Insert(c.Out.Buf, begin, head.Buf...)
+	return nil
+}
+
+// hidden reports whether r has expired, though it is not deleted yet.
+func hidden(c *command.Ctx, r engine.Record, now int64) bool {
+	at := r.ExpireAt()
+	return at != 0 && at <= now && !c.Applying
+}
+
+// parseCursor reads a cursor as C's strtoul does, which takes a sign and the empty
+// string (Redis 7.2, db.c, parseScanCursorOrReply).
+func parseCursor(b []byte) (uint64, bool) {
+	if len(b) == 0 {
+		return 0, true
+	}
+	negative := b[0] == '-'
+	if negative || b[0] == '+' {
+		b = b[1:]
+	}
+	if len(b) == 0 {
+		return 0, false
+	}
+	v := uint64(0)
+	for _, d := range b {
+		d -= '0'
+		if d > 9 || v > (math.MaxUint64-uint64(d))/10 {
+			return 0, false
+		}
+		v = v*10 + uint64(d)
+	}
+	if negative {
+		v = -v
+	}
+	return v, true
+}
+
+func parseScan(c *command.Ctx) (o scanOptions, err error) {
+	o.count = scanCount
+	for i := 2; i < len(c.Args); i += 2 {
+		word := c.Args[i]
+		if i+1 == len(c.Args) {
+			return o, resp.ErrSyntax
+		}
+		switch arg := c.Args[i+1]; {
+		case command.Is(word, "count"):
+			if o.count, err = c.Int(i + 1); err != nil {
+				return o, err
+			}
+			if o.count < 1 {
+				return o, resp.ErrSyntax
+			}
+		case command.Is(word, "match"):
+			o.pattern = arg
+			if string(arg) == "*" {
+				o.pattern = nil
+			}
+		case command.Is(word, "type"):
+			o.typ = string(arg)
+		default:
+			return o, resp.ErrSyntax
+		}
+	}
+	o.count = min(o.count, math.MaxInt64/scanEmptySteps)
+	return o, nil
+}
+
+// keys replies with every key that matches. REQUIRES: every shard locked.
+func keys(c *command.Ctx) error {
+	if c.Slow(int(c.Keyspace.Len(c.DB.DB())), 0) {
+		return command.ErrSlow
+	}
+	pattern, now := c.Args[1], c.Now()
+	every := string(pattern) == "*"
+	begin, n := len(c.Out.Buf), 0
+	visit := func(key []byte, r engine.Record) {
+		if (every || glob.Match(pattern, key)) && !hidden(c, r, now) {
+			c.Out.Bulk(key)
+			n++
+		}
+	}
+	for cursor := c.DB.Scan(0, visit); cursor != 0; {
+		cursor = c.DB.Scan(cursor, visit)
+	}
+	var room [32]byte
+	head := resp.Writer{Buf: room[:0]}
+	head.Array(n)
+	c.Out.Buf = slices.Insert(c.Out.Buf, begin, head.Buf...)
+	return nil
+}
+
+// randomKeyTries bounds the draws that meet an expired key. Only a replica, which must
+// not delete what it meets, can come so far; it then replies with an expired one.
+const randomKeyTries = 100
+
+func (h *handlers) randomkey(c *command.Ctx) error {
+	for try := 1; ; try++ {
+		key, ok := c.DB.RandomKey(h.Random)
+		if !ok {
+			c.Out.Null()
+			return nil
+		}
+		// Looking the key up may delete it, so it is copied into the reply first.
+		begin := len(c.Out.Buf)
+		c.Out.Bulk(key)
+		end := len(c.Out.Buf) - len("\r\n")
+		key = c.Out.Buf[end-len(key) : end]
+		if _, alive := c.DB.Peek(slots.Of(key), key); alive || try == randomKeyTries {
+			return nil
+		}
+		c.Out.Buf = c.Out.Buf[:begin]
+	}
+}
