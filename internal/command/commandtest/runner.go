@@ -1,0 +1,143 @@
+// Package commandtest is for tests of commands: a Runner that runs them without a
+// server, a real redis-server to compare with, and the comparison of a command table
+// with what that server's COMMAND says. No program imports it.
+package commandtest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/redwingdb/redwing/internal/clock"
+	"github.com/redwingdb/redwing/internal/command"
+	"github.com/redwingdb/redwing/internal/effects"
+	"github.com/redwingdb/redwing/internal/engine"
+	"github.com/redwingdb/redwing/internal/resp"
+	"github.com/redwingdb/redwing/internal/slots"
+)
+
+// Runner runs commands of a table on a keyspace as a server does, but without gates,
+// routing, transactions or sockets. It belongs to one goroutine.
+type Runner struct {
+	Table    *command.Table
+	Keyspace *engine.Keyspace
+	// DB is the selected database.
+	DB int
+	// Now is the time in Unix milliseconds; 0: the machine's clock.
+	Now int64
+	// Mode is how expired keys are treated.
+	Mode engine.AccessMode
+	// Ctx is the call context; its Block takes the effects of the last command.
+	Ctx command.Ctx
+	// Owned counts the commands that had to run as an owner.
+	Owned int
+
+	out resp.Writer
+}
+
+// NewRunner returns a runner with a keyspace of its own. databases 0: 16.
+func NewRunner(t testing.TB, databases int, groups ...[]command.Spec) *Runner {
+	t.Helper()
+	table, err := command.NewTable(groups...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if databases == 0 {
+		databases = 16
+	}
+	ks, err := engine.New(engine.Options{Shards: 8, Databases: databases, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(ks.Close)
+	r := &Runner{Table: table, Keyspace: ks}
+	r.Ctx.Keyspace, r.Ctx.Out, r.Ctx.Block = ks, &r.out, new(effects.Block)
+	return r
+}
+
+// Do runs a request and returns its reply; the bytes are valid until the next call.
+func (r *Runner) Do(words ...string) []byte { return r.Run(Args(words...)) }
+
+// Run is Do for arguments that the caller keeps; it allocates nothing by itself.
+func (r *Runner) Run(args [][]byte) []byte {
+	r.out.Buf = r.out.Buf[:0]
+	r.Ctx.Block.Reset()
+	spec, refused := r.Table.Resolve(args)
+	if refused != nil {
+		r.out.Error(refused)
+		return r.out.Buf
+	}
+	now := r.Now
+	if now == 0 {
+		now = clock.WallMillis()
+	}
+	c := &r.Ctx
+	r.begin(spec, args)
+	c.DB = r.Keyspace.Access(r.DB, now, r.Mode)
+	mask, ok := c.LockMask()
+	if !ok {
+		mask = 0
+	}
+	r.Keyspace.Lock(mask)
+	err := spec.Run(c)
+	if errors.Is(err, command.ErrSlow) {
+		if len(r.out.Buf) > 0 || c.Changes() > 0 {
+			panic(fmt.Sprintf("%s returned ErrSlow after a reply or a change", spec.FullName()))
+		}
+		r.Owned++
+		r.Keyspace.Unlock(mask)
+		r.Keyspace.Own(mask)
+		r.begin(spec, args)
+		c.Held, c.Owner = mask, true
+		err = spec.Run(c)
+		c.End()
+		c.Owner = false
+		r.Keyspace.Disown(mask)
+	} else {
+		c.End()
+		r.Keyspace.Unlock(mask)
+	}
+	if err != nil {
+		r.reject(spec, err)
+	}
+	return r.out.Buf
+}
+
+func (r *Runner) begin(spec *command.Spec, args [][]byte) {
+	key, slot := spec.SingleKey(), slots.Slot(0)
+	if key != 0 {
+		slot = slots.Of(args[key])
+	}
+	r.Ctx.Begin(spec, args, key, slot)
+}
+
+// reject appends the error that a handler returned, which must be one for clients.
+func (r *Runner) reject(spec *command.Spec, err error) {
+	text, ok := err.(*resp.Error)
+	if !ok || len(r.out.Buf) > 0 {
+		panic(fmt.Sprintf("%s returned %v behind the reply %q", spec.FullName(), err, r.out.Buf))
+	}
+	r.out.Error(text)
+}
+
+// Effects returns the requests that the last command staged.
+func (r *Runner) Effects() []string {
+	var out []string
+	for _, e := range r.Ctx.Block.Entries {
+		reqs, err := Requests(r.Ctx.Block.Buf[e.Start:e.End])
+		if err != nil {
+			panic(err)
+		}
+		for _, args := range reqs {
+			line := ""
+			for i, a := range args {
+				if i > 0 {
+					line += " "
+				}
+				line += string(a)
+			}
+			out = append(out, line)
+		}
+	}
+	return out
+}
