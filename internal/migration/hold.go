@@ -1,0 +1,185 @@
+package migration
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/redwingdb/redwing/internal/slots"
+)
+
+// Hold says what may not run on a slot for the moment.
+type Hold uint8
+
+const (
+	// HoldNone lets everything run.
+	HoldNone Hold = iota
+	// HoldWrites parks commands that write.
+	HoldWrites
+	// HoldAll parks every command.
+	HoldAll
+)
+
+// String returns the hold's name as logs show it.
+func (h Hold) String() string {
+	switch h {
+	case HoldWrites:
+		return "writes"
+	case HoldAll:
+		return "all"
+	}
+	return "none"
+}
+
+// Holds are the slots of this node on which commands must wait because of a slot move.
+// The gate asks Held before it locks a command's shards and again when it has them;
+// whoever raises a hold locks and unlocks these shards afterwards (see barrier), so
+// that no command which passed the gate before is still running then.
+//
+// The zero value holds nothing.
+type Holds struct {
+	table atomic.Pointer[holdTable] // nil: nothing is held
+	mu    struct {
+		sync.Mutex
+		parties []party
+		waiters []holdWaiter // bounded by the number of connections: each parks once
+	}
+}
+
+// holdTable is the union of all parties' holds. It is immutable.
+type holdTable struct {
+	writes, all slots.Set // all is part of writes
+	any         Hold      // the strongest hold of a party that is not quiet
+}
+
+// party is one move's hold; a move has at most one of each of its roles.
+type party struct {
+	name string
+	set  slots.Set
+	hold Hold
+	// quiet: commands that touch all slots need not wait (staged slots, which this node
+	// does not own yet).
+	quiet bool
+}
+
+type holdWaiter struct {
+	slot slots.Slot
+	any  bool // waits for all slots
+	wake func()
+}
+
+// Held returns the hold on slot. It costs one atomic load while nothing is held.
+func (h *Holds) Held(slot slots.Slot) Hold {
+	return h.table.Load().level(slot)
+}
+
+// HeldAny returns the strongest hold that concerns commands which touch all slots
+// (FLUSHALL).
+func (h *Holds) HeldAny() Hold {
+	return h.table.Load().strongest()
+}
+
+// AwaitHold has wake called once when the hold on slot may have been lowered; at once
+// if there is none now. wake must not block; it is called from any goroutine, under no
+// lock of this package.
+func (h *Holds) AwaitHold(slot slots.Slot, wake func()) {
+	h.mu.Lock()
+	if h.Held(slot) == HoldNone {
+		h.mu.Unlock()
+		wake()
+		return
+	}
+	h.mu.waiters = append(h.mu.waiters, holdWaiter{slot: slot, wake: wake})
+	h.mu.Unlock()
+}
+
+// AwaitAny is AwaitHold for commands that touch all slots: wake is called when any
+// hold was lowered, at once if there is none that concerns them.
+func (h *Holds) AwaitAny(wake func()) {
+	h.mu.Lock()
+	if h.HeldAny() == HoldNone {
+		h.mu.Unlock()
+		wake()
+		return
+	}
+	h.mu.waiters = append(h.mu.waiters, holdWaiter{any: true, wake: wake})
+	h.mu.Unlock()
+}
+
+// set makes name's hold be hold on exactly the slots of set, and wakes who waits for a
+// slot that is held less strongly than before. HoldNone forgets name. A quiet hold
+// does not concern commands that touch all slots.
+func (h *Holds) set(name string, set *slots.Set, hold Hold, quiet bool) {
+	h.mu.Lock()
+	before := h.table.Load()
+	h.putPartyLocked(party{name, *set, hold, quiet})
+	after := h.unionLocked()
+	h.table.Store(after)
+	var woken []holdWaiter
+	if before != nil {
+		kept := h.mu.waiters[:0]
+		for _, w := range h.mu.waiters {
+			if w.any && after.strongest() < before.any || !w.any && after.level(w.slot) < before.level(w.slot) {
+				woken = append(woken, w)
+			} else {
+				kept = append(kept, w)
+			}
+		}
+		clear(h.mu.waiters[len(kept):])
+		h.mu.waiters = kept
+	}
+	h.mu.Unlock()
+	for _, w := range woken {
+		w.wake()
+	}
+}
+
+// putPartyLocked REQUIRES h.mu held.
+func (h *Holds) putPartyLocked(p party) {
+	at := slices.IndexFunc(h.mu.parties, func(o party) bool { return o.name == p.name })
+	switch gone := p.hold == HoldNone || p.set.Empty(); {
+	case at < 0 && gone:
+	case at < 0:
+		h.mu.parties = append(h.mu.parties, p)
+	case gone:
+		h.mu.parties = slices.Delete(h.mu.parties, at, at+1)
+	default:
+		h.mu.parties[at] = p
+	}
+}
+
+// unionLocked REQUIRES h.mu held.
+func (h *Holds) unionLocked() *holdTable {
+	if len(h.mu.parties) == 0 {
+		return nil
+	}
+	t := &holdTable{}
+	for i := range h.mu.parties {
+		p := &h.mu.parties[i]
+		t.writes.Union(&p.set)
+		if p.hold == HoldAll {
+			t.all.Union(&p.set)
+		}
+		if !p.quiet {
+			t.any = max(t.any, p.hold)
+		}
+	}
+	return t
+}
+
+func (t *holdTable) strongest() Hold {
+	if t == nil {
+		return HoldNone
+	}
+	return t.any
+}
+
+func (t *holdTable) level(slot slots.Slot) Hold {
+	switch {
+	case t == nil || !t.writes.Has(slot):
+		return HoldNone
+	case t.all.Has(slot):
+		return HoldAll
+	}
+	return HoldWrites
+}

@@ -1,0 +1,113 @@
+package migration
+
+import (
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"github.com/redwingdb/redwing/internal/command"
+	"github.com/redwingdb/redwing/internal/effects"
+	"github.com/redwingdb/redwing/internal/engine"
+	"github.com/redwingdb/redwing/internal/slots"
+	"github.com/redwingdb/redwing/internal/topology"
+)
+
+// sweep tidies up behind former primaries of this node's shard: a stage that came by
+// replication is attached if its attempt won and dropped if not, and slots that left by
+// a committed move are dropped. Until a stage is settled it is held, so a promoted
+// replica serves none of its slots before.
+func (m *Mover) sweep(v *topology.View) {
+	if !v.IsPrimary(m.o.Self, m.o.Run) {
+		return
+	}
+	shard := v.ShardOf(m.o.Self)
+	for _, st := range m.o.Staging.all() {
+		m.mu.Lock()
+		t := m.mu.targets[st.tag.Job]
+		live := t != nil && t.name == st.name
+		m.mu.Unlock()
+		if !live {
+			m.settle(v, shard, &st)
+		}
+	}
+	for i := range v.Moves {
+		mv := &v.Moves[i]
+		if mv.State != topology.MoveCommitted || mv.Source != shard.ID {
+			continue
+		}
+		m.mu.Lock()
+		known := m.mu.swept[mv.Job] || m.mu.sources[mv.Job] != nil
+		m.mu.swept[mv.Job] = true
+		m.mu.Unlock()
+		if known {
+			continue
+		}
+		if left := m.leftBehind(v, shard.ID, &mv.Slots); !left.Empty() {
+			m.leaveSlots(&left)
+			m.log.Info("slots of a former primary's move dropped", zap.String("job", mv.Job), zap.Int("slots", left.Len()))
+		}
+	}
+	m.forgetSwept(v)
+}
+
+// settle attaches or drops a stage that no connection serves.
+func (m *Mover) settle(v *topology.View, shard *topology.Shard, st *stage) {
+	info := moveInfo{job: st.tag.Job, target: shard.ID, slots: st.slots}
+	f := info.factsIn(v)
+	if f.Outcome == JobCommitted && (f.Tag == st.tag || f.Tag == (Tag{})) {
+		// Which of the replicas have the stage is not known here: they get it all again.
+		m.attach(st.name, nil, 0)
+		m.log.Info("slots of a former primary's move attached", zap.String("job", st.tag.Job), zap.Int("slots", st.slots.Len()))
+		return
+	}
+	if err := m.stage(command.NewApplier(m.o.Table, m.o.Keyspace), &info, wordDrop, []byte(st.name)); err != nil {
+		m.log.Error("staged slots not dropped", zap.String("job", st.tag.Job), zap.Error(err))
+	}
+}
+
+// leftBehind returns the slots of set that shard does not own but whose keys are here.
+func (m *Mover) leftBehind(v *topology.View, shard topology.ShardID, set *slots.Set) (left slots.Set) {
+	for slot := range set.Each() {
+		if owner := v.Owner(slot); (owner == nil || owner.ID != shard) && m.o.Keyspace.SlotLen(0, slot) > 0 {
+			left.Add(slot)
+		}
+	}
+	return left
+}
+
+// forgetSwept drops the memory of jobs that the log has forgotten.
+func (m *Mover) forgetSwept(v *topology.View) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for job := range m.mu.swept {
+		if v.Move(job) == nil {
+			delete(m.mu.swept, job)
+		}
+	}
+}
+
+// retell appends to the log what makes a replica's copy of an attached slot the same as
+// this node's, whatever it has staged: an empty stage, the records, ATTACH. REQUIRES:
+// the slot's shard locked.
+func (m *Mover) retell(name string, slot slots.Slot) {
+	var block effects.Block
+	db := m.o.Keyspace.Access(0, 0, engine.ModeApply)
+	number := []byte(fmt.Sprint(slot))
+	block.Add(slot, 0, wordStage, wordBegin, []byte(name), number)
+	var keys [][]byte
+	db.SlotKeys(slot, m.o.Keyspace.SlotLen(0, slot), func(key []byte) {
+		keys = append(keys, append([]byte(nil), key...))
+	})
+	var meta, value []byte
+	for _, key := range keys {
+		r, ok := db.Peek(slot, key)
+		if !ok {
+			continue
+		}
+		meta = appendMeta(meta[:0], r.Type(), r.Encoding(), r.ExpireAt())
+		value = r.Append(value[:0])
+		block.Add(slot, 0, wordStage, wordPut, []byte(name), number, key, meta, value)
+	}
+	block.Add(slot, 0, wordStage, wordAttach, []byte(name), number)
+	m.o.Log.Append(&block)
+}
