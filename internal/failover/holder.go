@@ -117,10 +117,6 @@ func (h *Holder) Release(now int64, r Released) bool {
 	return true
 }
 
-// Refused is called when the leader answers a Release with a refusal that stands in
-// the log this node has applied: the lease may be asked for again.
-func (h *Holder) Refused(now int64) { h.released, h.nextSend = nil, now }
-
 // Void forgets the lease and everything asked: the clock cannot be trusted (the
 // machine was suspended).
 func (h *Holder) Void(now int64) {

@@ -58,12 +58,9 @@ func (g *Grantor) Released(shard topology.ShardID, term uint64) bool {
 // one about to be proposed, may call it.
 func (g *Grantor) Depose(shard topology.ShardID, term uint64) { g.at(shard).deposing = term }
 
-// Restore undoes Depose and Release after the Promote was refused: the View's run
-// may renew again.
-func (g *Grantor) Restore(shard topology.ShardID) {
-	e := g.at(shard)
-	e.deposing, e.released = 0, 0
-}
+// Restore undoes Depose after the Promote was refused: the View's run may renew
+// again. A Release is not undone; that run waits for a new Promote.
+func (g *Grantor) Restore(shard topology.ShardID) { g.at(shard).deposing = 0 }
 
 // Over reports whether no lease for the shard's term can be alive.
 func (g *Grantor) Over(now int64, shard topology.ShardID, term uint64) bool {

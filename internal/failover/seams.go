@@ -15,13 +15,9 @@ type Log interface {
 	// Subscribe calls f after each applied entry, in order; f does not block.
 	Subscribe(f func(old, new *topology.View)) (cancel func())
 	// Propose commits and applies e here, or returns the refusal (a topology
-	// error) or another error, after which the outcome is unknown. A Promote with
-	// RaftTerm is never forwarded to another node, and it is refused unless its
-	// log entry carries that raft term (topology.ApplyInTerm).
+	// error) or another error, after which the outcome is unknown.
 	Propose(ctx context.Context, e topology.Entry) (index uint64, err error)
-	// IsLeader reports whether this node leads AND has applied every entry that
-	// was committed before its election (the barrier). Before the barrier it must
-	// say no: a lease given from an old View could outlive a committed Promote.
+	// IsLeader reports whether this node leads in the raft term RaftTerm.
 	IsLeader() bool
 	// Leader is the leader as far as this node knows; empty if it does not.
 	Leader() topology.NodeID

@@ -26,12 +26,7 @@ func raftID(id NodeID, incarnation uint64) string {
 //
 // The returned View is never nil. An index not above v.Index returns v unchanged,
 // so replaying a log over a snapshot is harmless.
-func Apply(v *View, index uint64, e Entry) (*View, error) { return ApplyInTerm(v, index, 0, e) }
-
-// ApplyInTerm is Apply for an entry that stands in the log with this raft term. A
-// Promote decided in another raft term is refused: between its leader's decision
-// and this entry another leader may have given the old primary a lease.
-func ApplyInTerm(v *View, index, raftTerm uint64, e Entry) (*View, error) {
+func Apply(v *View, index uint64, e Entry) (*View, error) {
 	if index <= v.Index {
 		_, err, _ := v.Outcome(e.RequestID())
 		return v, err
@@ -44,7 +39,7 @@ func ApplyInTerm(v *View, index, raftTerm uint64, e Entry) (*View, error) {
 	err := validateHeader(e)
 	var next *View
 	if err == nil {
-		b := builder{View: v.clone(), index: index, raftTerm: raftTerm}
+		b := builder{View: v.clone(), index: index}
 		if err = e.apply(&b); err == nil {
 			b.Index = index
 			next = b.Seal()
@@ -87,8 +82,7 @@ func validateHeader(e Entry) error {
 // builder is thrown away, so a half-made change is never seen.
 type builder struct {
 	*View
-	index    uint64
-	raftTerm uint64 // 0: unknown
+	index uint64
 }
 
 // shard returns a shard to be changed. Its index stays right while an entry is

@@ -201,6 +201,20 @@ func (e SetVoters) apply(b *builder) error {
 	return nil
 }
 
+func (e Lead) apply(b *builder) error {
+	if err := b.formed(); err != nil {
+		return err
+	}
+	if _, err := b.node(e.Node); err != nil {
+		return err
+	}
+	if e.RaftTerm <= b.LeadTerm {
+		return fmt.Errorf("raft term %d, already led in %d: %w", e.RaftTerm, b.LeadTerm, ErrStaleTerm)
+	}
+	b.LeadTerm, b.LeadNode = e.RaftTerm, e.Node
+	return nil
+}
+
 func (e SetReplicaOf) apply(b *builder) error {
 	n, err := b.member(e.Node, e.Incarnation)
 	if err != nil {

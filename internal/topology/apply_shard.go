@@ -12,8 +12,8 @@ func (e Promote) apply(b *builder) error {
 	if err != nil {
 		return err
 	}
-	if e.RaftTerm != 0 && b.raftTerm != 0 && e.RaftTerm != b.raftTerm {
-		return fmt.Errorf("decided in raft term %d, logged in %d: %w", e.RaftTerm, b.raftTerm, ErrStaleTerm)
+	if e.RaftTerm != 0 && e.RaftTerm != b.LeadTerm {
+		return fmt.Errorf("decided in raft term %d, the log is led in %d: %w", e.RaftTerm, b.LeadTerm, ErrStaleTerm)
 	}
 	switch e.Mode {
 	case PromoteAuto, PromoteGraceful, PromoteForce, PromoteTakeover:

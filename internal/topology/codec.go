@@ -30,6 +30,7 @@ var decoders = map[Kind]func([]byte) (Entry, error){
 	KindUpdateNode:       decodeAs[UpdateNode],
 	KindRemoveNode:       decodeAs[RemoveNode],
 	KindSetVoters:        decodeAs[SetVoters],
+	KindLead:             decodeAs[Lead],
 	KindAssignSlots:      decodeAs[AssignSlots],
 	KindSetReplicaOf:     decodeAs[SetReplicaOf],
 	KindPromote:          decodeAs[Promote],

@@ -13,6 +13,8 @@ func Describe(e Entry) string {
 		return fmt.Sprintf("node %.8s is run %s at %s", e.Node, e.Run, e.Addr.Client())
 	case RemoveNode:
 		return fmt.Sprintf("node %.8s incarnation %d removed", e.Node, e.Incarnation)
+	case Lead:
+		return fmt.Sprintf("node %.8s leads in raft term %d", e.Node, e.RaftTerm)
 	case SetVoters:
 		return fmt.Sprintf("%d voters", len(e.Voters))
 	case AssignSlots:

@@ -12,6 +12,7 @@ const (
 	KindUpdateNode       Kind = "UpdateNode"
 	KindRemoveNode       Kind = "RemoveNode"
 	KindSetVoters        Kind = "SetVoters"
+	KindLead             Kind = "Lead"
 	KindAssignSlots      Kind = "AssignSlots"
 	KindSetReplicaOf     Kind = "SetReplicaOf"
 	KindPromote          Kind = "Promote"
@@ -97,6 +98,17 @@ type RemoveNode struct {
 	Incarnation uint64 `json:"incarnation"`
 }
 
+// Lead is the first entry of a leader, in its raft term; it gives leases and
+// decides only once the entry is applied. So it has seen everything committed
+// before its election, and what an earlier leader has decided comes too late:
+// between that decision and now, this leader may have given the old primary a
+// lease. Refused unless RaftTerm is higher than that of every Lead before.
+type Lead struct {
+	Header
+	RaftTerm uint64 `json:"raftTerm"`
+	Node     NodeID `json:"node"`
+}
+
 // SetVoters mirrors raft's configuration into the View.
 type SetVoters struct {
 	Header
@@ -153,9 +165,9 @@ type Promote struct {
 	Candidate NodeID      `json:"candidate"`
 	Run       RunID       `json:"run"`
 	Mode      PromoteMode `json:"mode"`
-	// RaftTerm is the raft term of the leader that decided, which knows of leases
-	// given in that term only: in a log entry of another raft term the Promote is
-	// refused (ApplyInTerm). 0: not checked.
+	// RaftTerm is the raft term of the leader that decided, which knows only of the
+	// leases given in that term: the Promote is refused once a later leader has
+	// begun (Lead). 0: not checked.
 	RaftTerm uint64 `json:"raftTerm,omitempty"`
 	// CandidateTerm and Offset are how far the candidate had applied; Lost is how
 	// many bytes of effects may be lost, -1 unknown; Empty tells that the copy has
@@ -264,6 +276,9 @@ func (RemoveNode) Kind() Kind { return KindRemoveNode }
 
 // Kind returns the entry's kind.
 func (SetVoters) Kind() Kind { return KindSetVoters }
+
+// Kind returns the entry's kind.
+func (Lead) Kind() Kind { return KindLead }
 
 // Kind returns the entry's kind.
 func (AssignSlots) Kind() Kind { return KindAssignSlots }

@@ -35,6 +35,10 @@ type View struct {
 	// TermCounter and EpochCounter are the highest numbers given out.
 	TermCounter  uint64 `json:"termCounter"`
 	EpochCounter uint64 `json:"epochCounter"`
+	// LeadTerm is the raft term of the leader that decides, LeadNode its node, as
+	// of the last Lead; the node may have lost its leadership since.
+	LeadTerm uint64 `json:"leadTerm,omitempty"`
+	LeadNode NodeID `json:"leadNode,omitempty"`
 	// Nodes and Shards are sorted by id.
 	Nodes  []Node  `json:"nodes"`
 	Shards []Shard `json:"shards"`
