@@ -30,10 +30,9 @@ func (f *refill) add(local uint32, tables int) {
 	if f.todo == nil {
 		f.todo = make(bitset, (tables+63)/64)
 	}
-	if f.first() == int(local) {
-		f.cursor = 0
-	} else if first := f.first(); first < 0 || int(local) < first {
-		// The walk under way starts over later; entering a key twice does no harm.
+	// If this becomes the first one, the walk under way starts over when its turn comes
+	// again; entering a key twice does no harm.
+	if first := f.first(); first < 0 || int(local) <= first {
 		f.cursor = 0
 	}
 	f.todo.set(local)

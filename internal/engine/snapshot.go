@@ -70,7 +70,7 @@ func (q *queue) tailLocked() *piece {
 	if n := len(q.mu.pieces); n > 0 && len(q.mu.pieces[n-1].buf) < pieceBytes {
 		return q.mu.pieces[n-1]
 	}
-	p := &piece{}
+	p := &piece{buf: make([]byte, 0, 4<<10)}
 	q.mu.pieces = append(q.mu.pieces, p)
 	return p
 }
