@@ -64,13 +64,13 @@ func checkWord(s string) error {
 func checkHostname(s string) error {
 	const maxLen = 256
 	if len(s) >= maxLen {
-		return errors.New("Hostnames must be less than 256 characters") //nolint:staticcheck // Redis' text
+		return redisError("Hostnames must be less than 256 characters")
 	}
 	for _, r := range s {
 		switch {
 		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '.':
 		default:
-			return errors.New("Hostnames may only contain alphanumeric characters, hyphens or dots") //nolint:staticcheck // Redis' text
+			return redisError("Hostnames may only contain alphanumeric characters, hyphens or dots")
 		}
 	}
 	return nil

@@ -71,7 +71,8 @@ type Config struct {
 	table  []*directive
 	byName map[string]*directive // names and aliases
 
-	mu sync.Mutex // held by Get, Set and Rewrite: a change is seen whole by these
+	mu     sync.Mutex // held where values are read or changed together: a change is seen whole
+	fileMu sync.Mutex // held while the file is rewritten; taken before mu
 }
 
 // New returns the settings that hold where nothing is said.

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +16,7 @@ const limitWords = 4
 
 func (v limitsValue) set(args []string) error {
 	if len(args) == 0 || len(args)%limitWords != 0 {
-		return errors.New("Wrong number of arguments in buffer limit configuration.") //nolint:staticcheck // Redis' text
+		return redisError("Wrong number of arguments in buffer limit configuration.")
 	}
 	next := v.dst.Get()
 	for ; len(args) > 0; args = args[limitWords:] {
@@ -30,13 +29,13 @@ func (v limitsValue) set(args []string) error {
 		case "pubsub":
 			limit = &next.PubSub
 		default:
-			return errors.New("Invalid client class specified in buffer limit configuration.") //nolint:staticcheck // Redis' text
+			return redisError("Invalid client class specified in buffer limit configuration.")
 		}
 		hard, okHard := parseBytes(args[1])
 		soft, okSoft := parseBytes(args[2])
 		seconds, err := strconv.ParseInt(args[3], 10, 64)
 		if !okHard || !okSoft || err != nil || seconds < 0 {
-			return errors.New("Error in hard, soft or soft_seconds setting in buffer limit configuration.") //nolint:staticcheck // Redis' text
+			return redisError("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
 		}
 		*limit = OutputLimit{HardBytes: hard, SoftBytes: soft, SoftSeconds: seconds}
 	}

@@ -1,10 +1,6 @@
 package config
 
-import (
-	"errors"
-	"net"
-	"strconv"
-)
+import "strconv"
 
 func (c *Config) networkDirectives() []*directive {
 	return []*directive{
@@ -71,15 +67,7 @@ func checkHostPort(list []string) error {
 		return nil
 	}
 	if port, err := strconv.Atoi(list[1]); err != nil || port < 0 || port > 65535 {
-		return errors.New("Invalid master port") //nolint:staticcheck // Redis' text
-	}
-	return nil
-}
-
-// checkIPAddress accepts "" or a numeric address.
-func checkIPAddress(s string) error {
-	if s != "" && net.ParseIP(s) == nil {
-		return errors.New("argument must be an IP address")
+		return redisError("Invalid master port")
 	}
 	return nil
 }

@@ -37,6 +37,11 @@ func takesSeveral(v value) bool {
 	return false
 }
 
+// redisError is a text that clients of Redis know, capitals and full stops included.
+type redisError string
+
+func (e redisError) Error() string { return string(e) }
+
 var errArgCount = errors.New("wrong number of arguments")
 
 func one(args []string) (string, error) {
