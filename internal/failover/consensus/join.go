@@ -1,0 +1,401 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/redwingdb/redwing/internal/bus"
+	"github.com/redwingdb/redwing/internal/slots"
+	"github.com/redwingdb/redwing/internal/topology"
+)
+
+// maxJoinAddrs bounds the members' addresses that a joiner remembers.
+const maxJoinAddrs = 16
+
+// askInfo asks whoever listens at a bus address who it is.
+func (c *Consensus) askInfo(ctx context.Context, addr string) (infoReply, error) {
+	data, _, err := c.bus.CallAddr(ctx, addr, openInfo, []byte("{}"))
+	if err != nil {
+		return infoReply{}, err
+	}
+	return decode[infoReply](data)
+}
+
+func (c *Consensus) onInfo(bus.Peer, struct{}) (infoReply, error) {
+	s := c.stateCopy()
+	v := c.View()
+	r := infoReply{Node: s.Node, Run: c.opt.Run, Cluster: s.Cluster, Generation: s.Generation, Members: len(v.Nodes), Busy: s.Phase != phaseNone}
+	for i := range v.Nodes {
+		if len(r.Addrs) < maxJoinAddrs {
+			r.Addrs = append(r.Addrs, v.Nodes[i].Addr.Bus())
+		}
+	}
+	return r, nil
+}
+
+// alone reports whether this node has no other members.
+func (c *Consensus) alone() bool {
+	v := c.View()
+	return !v.Formed() || len(v.Nodes) <= 1
+}
+
+// Meet brings this node and the one at a bus address into one cluster. It is symmetric:
+//
+//	one side alone       that side joins the other
+//	both alone           the smaller id forms a cluster of one, the larger joins it
+//	both with members    ErrBothFormed
+//
+// It returns when the join is done, refused, or ctx ends; while the other side is busy
+// joining elsewhere it tries again.
+func (c *Consensus) Meet(ctx context.Context, addr string) error {
+	var last error
+	for {
+		done, err := c.meetOnce(ctx, addr)
+		if done {
+			return err
+		}
+		if err != nil {
+			last = err
+		}
+		select {
+		case <-ctx.Done():
+			if last != nil {
+				return fmt.Errorf("consensus: meet %s: %w (last: %v)", addr, ctx.Err(), last)
+			}
+			return ctx.Err()
+		case <-c.ctx.Done():
+			return ErrClosed
+		case <-time.After(time.Duration(20+rand.IntN(60)) * time.Millisecond):
+		}
+	}
+}
+
+func (c *Consensus) meetOnce(ctx context.Context, addr string) (done bool, err error) {
+	info, err := c.askInfo(ctx, addr)
+	if err != nil {
+		return false, err
+	}
+	s := c.stateCopy()
+	if info.Node == s.Node || info.Cluster != "" && info.Cluster == s.Cluster {
+		return true, nil
+	}
+	if info.Busy || s.Phase != phaseNone {
+		return false, errBusyNode
+	}
+	mine, theirs := c.alone(), info.Members <= 1
+	switch {
+	case !mine && !theirs:
+		return true, ErrBothFormed
+	case mine && (!theirs || info.Node < s.Node):
+		if info.Cluster == "" { // it must be a cluster before it can be joined
+			return c.askMeet(ctx, addr, openForm, struct{}{}, false)
+		}
+		err := c.Join(ctx, addr)
+		if errors.Is(err, ErrNotAlone) {
+			return false, err // somebody joined us meanwhile: look again
+		}
+		return err == nil || topology.IsRefusal(err), err
+	}
+	if s.Cluster == "" {
+		if err := c.Form(ctx, slots.Set{}); err != nil && !errors.Is(err, topology.ErrFormed) {
+			return false, err
+		}
+	}
+	return c.askMeet(ctx, addr, openJoinMe, joinMeCall{Addr: c.opt.Node().Addr.Bus()}, true)
+}
+
+// askMeet asks the other side to form or to join; final: its yes is the end of MEET.
+func (c *Consensus) askMeet(ctx context.Context, addr string, kind uint8, q any, final bool) (done bool, err error) {
+	data, _, err := c.bus.CallAddr(ctx, addr, kind, encode(q))
+	if err != nil {
+		return false, err
+	}
+	r, err := decode[meetReply](data)
+	switch {
+	case err != nil:
+		return false, err
+	case r.Busy:
+		return false, errBusyNode
+	case r.Code != "":
+		return true, &RefusalError{Code: r.Code, Text: r.Text}
+	case r.Text != "":
+		return false, errors.New(r.Text)
+	}
+	return final, nil
+}
+
+func (c *Consensus) onForm(bus.Peer, struct{}) (meetReply, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, 5*time.Second)
+	defer cancel()
+	err := c.Form(ctx, slots.Set{})
+	if errors.Is(err, topology.ErrFormed) {
+		err = nil
+	}
+	return toMeetReply(err), nil
+}
+
+func (c *Consensus) onJoinMe(from bus.Peer, q joinMeCall) (meetReply, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, 5*time.Second)
+	defer cancel()
+	// Where the call came from is reachable; what was announced may be a wildcard.
+	addr := from.Addr
+	if addr == "" {
+		addr = q.Addr
+	}
+	return toMeetReply(c.Join(ctx, addr)), nil
+}
+
+func toMeetReply(err error) (r meetReply) {
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrJoining), errors.Is(err, context.DeadlineExceeded):
+		r.Busy = true
+	default:
+		r.Code, r.Text = topology.ErrorCode(err), err.Error()
+	}
+	return r
+}
+
+// Join makes this node, with the slots it owns alone, a member of the cluster of the
+// node at a bus address. Before anything is sent the mark "joining" is on disk and the
+// node serves nothing; a refusal takes both back. When ctx ends with the fate unknown
+// the node goes on asking by itself.
+func (c *Consensus) Join(ctx context.Context, addr string) error {
+	if !c.lock(ctx) {
+		return c.ended(ctx)
+	}
+	defer c.unlock()
+	s := c.stateCopy()
+	if s.Phase != phaseNone {
+		return ErrJoining
+	}
+	info, err := c.askInfo(ctx, addr)
+	switch {
+	case err != nil:
+		return err
+	case info.Cluster == "":
+		return fmt.Errorf("node %s: %w", info.Node, topology.ErrNotFormed)
+	case info.Cluster == s.Cluster:
+		return nil
+	case info.Node == s.Node:
+		return fmt.Errorf("node %s: %w", s.Node, topology.ErrMember)
+	case info.Busy:
+		return ErrJoining
+	}
+	if err := c.beginJoin(ctx, &s, addr, info); err != nil {
+		return err
+	}
+	err = c.finishJoin(ctx)
+	if err != nil && c.Joining() && c.ctx.Err() == nil {
+		c.wg.Go(c.resumeJoin)
+	}
+	return err
+}
+
+// beginJoin stops serving, closes the own log to new entries and writes the mark.
+// REQUIRES: c.lifecycle held.
+func (c *Consensus) beginJoin(ctx context.Context, s *state, addr string, info infoReply) error {
+	if !c.alone() {
+		return ErrNotAlone
+	}
+	c.opt.Serving(false)
+	undo := func(err error) error {
+		c.gate.Lock()
+		c.mu.Lock()
+		c.mu.state.Phase = phaseNone
+		c.mu.Unlock()
+		c.gate.Unlock()
+		c.opt.Serving(true)
+		return err
+	}
+	// From here no entry gets into the own log; the barrier waits for those that did.
+	c.gate.Lock()
+	c.mu.Lock()
+	c.mu.state.Phase = phaseJoining
+	c.mu.Unlock()
+	c.gate.Unlock()
+	if m := c.member(); m != nil {
+		if err := m.raft.Barrier(attemptTimeout).Error(); err != nil {
+			return undo(fmt.Errorf("consensus: own log before joining: %w", err))
+		}
+		if v := m.fsm.view(); len(v.Nodes) > 1 {
+			return undo(ErrNotAlone)
+		}
+	}
+	v := c.View()
+	if m := c.member(); m != nil {
+		v = m.fsm.view()
+	}
+	var owned slots.Set
+	if sh := v.ShardOf(s.Node); sh != nil {
+		owned = sh.Slots
+	}
+	term, epoch, keys := c.opt.Highest()
+	e := topology.JoinNode{
+		Header: topology.Header{Request: randomHex(32), AtMillis: time.Now().UnixMilli()},
+		Node:   c.self(s), Shard: s.Shard, Slots: owned, Keys: keys,
+		HighestTerm: max(term, v.TermCounter), HighestEpoch: max(epoch, v.EpochCounter),
+	}
+	s.Phase = phaseJoining
+	s.Join = &joinMark{Cluster: info.Cluster, Generation: info.Generation, Entry: topology.EncodeEntry(e)}
+	s.Join.Addrs = append(s.Join.Addrs, addr)
+	for _, a := range info.Addrs {
+		if a != addr && len(s.Join.Addrs) < maxJoinAddrs {
+			s.Join.Addrs = append(s.Join.Addrs, a)
+		}
+	}
+	if err := c.setState(*s); err != nil {
+		return undo(err)
+	}
+	return nil
+}
+
+// finishJoin sends the marked entry until its fate is known, and acts on it.
+// REQUIRES: c.lifecycle held, phaseJoining.
+func (c *Consensus) finishJoin(ctx context.Context) error {
+	s := c.stateCopy()
+	var last error
+	for {
+		for _, addr := range s.Join.Addrs {
+			attempt, cancel := context.WithTimeout(ctx, 2*time.Second)
+			data, peer, err := c.bus.CallAddr(attempt, addr, openJoin, s.Join.Entry)
+			cancel()
+			if err != nil {
+				last = err
+				continue
+			}
+			r, err := decode[proposeReply](data)
+			switch {
+			case err != nil:
+				last = err
+			case peer.Cluster != s.Join.Cluster:
+				last = fmt.Errorf("node %s is of another cluster now", peer.Node)
+			case r.NotLeader || r.Unknown != "":
+				last = unanswered(r)
+			case r.Code != "":
+				return c.refused(&s, r.err())
+			default:
+				v, err := topology.DecodeView(r.View)
+				if err != nil {
+					last = err
+					continue
+				}
+				return c.joined(&s, v)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("consensus: join: %w (last: %v)", ctx.Err(), last)
+		case <-c.ctx.Done():
+			return ErrClosed
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// joined drops what this node was and takes the cluster's View. REQUIRES: c.lifecycle
+// held.
+func (c *Consensus) joined(s *state, v *topology.View) error {
+	// The own raft is off before the state says so: it must not speak under the new
+	// cluster's id, and after a crash here the join is simply asked for again.
+	if err := c.stopMember(true); err != nil && !errors.Is(err, ErrPoisoned) {
+		c.log.Warn("own log not deleted", zap.Error(err))
+	}
+	next := *s
+	next.Cluster, next.Generation, next.Phase, next.Member, next.Join = v.ClusterID, v.Generation, phaseNone, false, nil
+	if err := replaceFile(filepath.Join(c.opt.Dir, viewFile), topology.EncodeView(v)); err != nil {
+		c.log.Warn("view not saved", zap.Error(err))
+	}
+	if err := c.setState(next); err != nil {
+		return err
+	}
+	c.identify(&next)
+	c.replace(v)
+	c.opt.Serving(true)
+	c.log.Info("joined", zap.String("cluster", v.ClusterID), zap.Int("nodes", len(v.Nodes)))
+	return nil
+}
+
+// refused goes back to what this node was. REQUIRES: c.lifecycle held.
+func (c *Consensus) refused(s *state, why error) error {
+	next := *s
+	next.Phase, next.Join = phaseNone, nil
+	if errors.Is(why, topology.ErrRemoved) && s.Cluster == "" {
+		// Removed there before: a node comes back with a higher incarnation only.
+		next.Incarnation += 1 + uint64(rand.IntN(16))
+	}
+	if err := c.setState(next); err != nil {
+		return err
+	}
+	if next.Member && c.member() == nil {
+		if err := c.startMember(false); err != nil {
+			c.log.Error("own log does not open", zap.Error(err))
+		}
+	}
+	if next.Incarnation != s.Incarnation {
+		c.replace(c.localView(&next))
+	}
+	c.opt.Serving(true)
+	c.poke()
+	return why
+}
+
+// resumeJoin asks for the fate of a join until it is known.
+func (c *Consensus) resumeJoin() {
+	for c.ctx.Err() == nil && c.Joining() {
+		if !c.lock(c.ctx) {
+			return
+		}
+		if !c.Joining() {
+			c.unlock()
+			return
+		}
+		ctx, cancel := context.WithTimeout(c.ctx, 5*time.Second)
+		err := c.finishJoin(ctx)
+		cancel()
+		c.unlock()
+		if err != nil {
+			c.log.Warn("the fate of a join is open", zap.Error(err))
+		}
+	}
+}
+
+// onJoin proposes a stranger's JoinNode and answers with the View that has it.
+func (c *Consensus) onJoin(from bus.Peer, req []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, 2*time.Second)
+	defer cancel()
+	e, err := topology.DecodeEntry(req)
+	if err != nil {
+		return nil, err
+	}
+	join, ok := e.(topology.JoinNode)
+	if !ok || join.Request == "" || string(join.Node.ID) != from.Node {
+		return nil, fmt.Errorf("a join of node %s sent by %s: %w", join.Node.ID, from.Node, topology.ErrBadEntry)
+	}
+	if c.stateCopy().Phase != phaseNone || !c.Formed() {
+		return encode(proposeReply{Unknown: errBusyNode.Error()}), nil
+	}
+	index, err := c.Propose(ctx, join)
+	r := proposeReply{Index: index}
+	switch {
+	case err == nil:
+		v := c.View()
+		if v.Node(join.Node.ID) == nil {
+			// Joined and removed since: for the joiner that is a refusal.
+			r.refuse(fmt.Errorf("node %s: %w", join.Node.ID, topology.ErrRemoved))
+			break
+		}
+		r.View = topology.EncodeView(v)
+	case topology.IsRefusal(err):
+		r.refuse(err)
+	default:
+		r.Unknown = err.Error()
+	}
+	return encode(r), nil
+}

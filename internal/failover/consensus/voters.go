@@ -1,0 +1,405 @@
+package consensus
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"go.uber.org/zap"
+
+	"github.com/redwingdb/redwing/internal/bus"
+	"github.com/redwingdb/redwing/internal/topology"
+)
+
+// VotersFor is how many voters a cluster of n nodes has.
+func VotersFor(n int) int {
+	switch {
+	case n <= 2:
+		return 1
+	case n <= 4:
+		return 3
+	}
+	return 5
+}
+
+// server is a member of raft's configuration, judged.
+type server struct {
+	id     raft.ServerID
+	node   topology.NodeID
+	zone   string
+	voter  bool
+	member bool // the View has it, in this incarnation
+	bad    bool // silent for too long, or leaving
+	self   bool
+}
+
+// step is one change of raft's configuration.
+type step struct {
+	what stepKind
+	id   raft.ServerID
+	node topology.NodeID
+	// instead is the bad voter that an added one replaces: it goes when the new one has
+	// caught up and before that one votes, so that the quorum never grows for it.
+	instead raft.ServerID
+}
+
+type stepKind string
+
+const (
+	stepNone     stepKind = ""
+	stepAdd      stepKind = "add"      // enlist, AddNonvoter, catch up, then AddVoter
+	stepRemove   stepKind = "remove"   // RemoveServer
+	stepTransfer stepKind = "transfer" // the leader itself must go
+)
+
+// nextStep decides the next change of the voter set; pure. spares are nodes that could
+// vote and answer, by id.
+//
+// The set grows only to an odd number: two voters need both, which is worse than one. A
+// bad voter goes as soon as its replacement has caught up; it is never removed without
+// one, except when it leaves for good.
+func nextStep(servers []server, nodes int, spares []server) step {
+	want := VotersFor(nodes)
+	var good, bad []server
+	var strays []server
+	zones := map[string]int{}
+	for _, s := range servers {
+		switch {
+		case !s.member && !s.self, !s.voter:
+			strays = append(strays, s)
+		case s.bad || !s.member:
+			bad = append(bad, s)
+		default:
+			good = append(good, s)
+			zones[s.zone]++
+		}
+	}
+	for _, s := range strays {
+		if !s.member {
+			return step{what: stepRemove, id: s.id, node: s.node}
+		}
+	}
+	reach := min(want, len(good)+len(spares))
+	if reach%2 == 0 {
+		reach--
+	}
+	if len(good) < reach || len(bad) > 0 && len(spares) > 0 && len(good) < want {
+		best := slices.MinFunc(spares, func(a, b server) int {
+			return cmp.Or(cmp.Compare(zones[a.zone], zones[b.zone]), cmp.Compare(a.node, b.node))
+		})
+		s := step{what: stepAdd, id: best.id, node: best.node}
+		if i := slices.IndexFunc(bad, func(b server) bool { return !b.self }); i >= 0 && len(good)+len(bad) >= want {
+			s.instead = bad[i].id
+		}
+		return s
+	}
+	for _, s := range strays { // spares that are not needed
+		return step{what: stepRemove, id: s.id, node: s.node}
+	}
+	if len(good) >= want && len(bad) > 0 {
+		if bad[0].self {
+			return step{what: stepTransfer, id: bad[0].id, node: bad[0].node}
+		}
+		return step{what: stepRemove, id: bad[0].id, node: bad[0].node}
+	}
+	if len(good) > want {
+		worst := slices.MaxFunc(good, func(a, b server) int {
+			if a.self != b.self {
+				if a.self {
+					return -1
+				}
+				return 1
+			}
+			return cmp.Or(cmp.Compare(zones[a.zone], zones[b.zone]), cmp.Compare(a.node, b.node))
+		})
+		return step{what: stepRemove, id: worst.id, node: worst.node}
+	}
+	return step{}
+}
+
+// keep maintains the voter set while this node leads.
+func (c *Consensus) keep() {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.ctx.Done():
+			return
+		case <-c.wake:
+		case <-tick.C:
+		}
+		// Several steps in a row, bounded by what a cluster may need.
+		for range 16 {
+			if !c.keepOnce() {
+				break
+			}
+		}
+	}
+}
+
+// keepOnce makes one change if one is due; it reports whether it made one.
+func (c *Consensus) keepOnce() bool {
+	m := c.member()
+	if m == nil || m.leads() == nil || c.Joining() {
+		c.mu.Lock()
+		clear(c.mu.silent)
+		c.mu.Unlock()
+		return false
+	}
+	v := m.fsm.view()
+	if !v.Formed() {
+		return false
+	}
+	f := m.raft.GetConfiguration()
+	if f.Error() != nil {
+		return false
+	}
+	servers := c.judge(m, v, f.Configuration())
+	s := nextStep(servers, len(v.Nodes), c.spares(v, servers))
+	if s.what == stepNone {
+		return false
+	}
+	if err := c.take(m, s); err != nil {
+		c.log.Info("voter change failed", zap.String("step", string(s.what)), zap.String("node", string(s.node)), zap.Error(err))
+		return false
+	}
+	c.log.Info("voters changed", zap.String("step", string(s.what)), zap.String("node", string(s.node)))
+	return true
+}
+
+// judge says of each server of the configuration how it stands.
+func (c *Consensus) judge(m *member, v *topology.View, conf raft.Configuration) []server {
+	now := time.Now()
+	var out []server
+	for _, rs := range conf.Servers {
+		s := server{id: rs.ID, node: nodeOf(rs.ID), voter: rs.Suffrage == raft.Voter, self: rs.ID == m.id}
+		if n := v.Node(s.node); n != nil && n.RaftID() == string(rs.ID) {
+			s.member, s.zone = true, n.FailureDomain()
+		}
+		if !s.self && s.member {
+			s.bad = c.dead(s.node, string(s.id), now)
+		}
+		c.mu.Lock()
+		if until, ok := c.mu.leaving[s.node]; ok {
+			if now.After(until) {
+				delete(c.mu.leaving, s.node)
+			} else {
+				s.bad = true
+			}
+		}
+		c.mu.Unlock()
+		out = append(out, s)
+	}
+	return out
+}
+
+// dead asks a server for its state and reports whether it has not been a working part of
+// raft for voterDeadAfter.
+func (c *Consensus) dead(node topology.NodeID, raftID string, now time.Time) bool {
+	ctx, cancel := context.WithTimeout(c.ctx, streamSilence)
+	st, err := call[statusReply](ctx, c, node, callStatus, struct{}{})
+	cancel()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil && st.Running && st.RaftID == raftID {
+		delete(c.mu.silent, node)
+		return false
+	}
+	since, ok := c.mu.silent[node]
+	if !ok {
+		c.mu.silent[node] = now
+		return false
+	}
+	return now.Sub(since) >= c.opt.voterDeadAfter
+}
+
+// spares are members outside of the voters that answer, at most eight of them. Only when
+// one may be needed are they asked.
+func (c *Consensus) spares(v *topology.View, servers []server) []server {
+	good := 0
+	voters := map[topology.NodeID]bool{}
+	for _, s := range servers {
+		if s.voter {
+			voters[s.node] = true
+			if !s.bad && s.member {
+				good++
+			}
+		}
+	}
+	if good >= VotersFor(len(v.Nodes)) {
+		return nil
+	}
+	var out []server
+	c.mu.Lock()
+	leaving := make(map[topology.NodeID]bool, len(c.mu.leaving))
+	for n := range c.mu.leaving {
+		leaving[n] = true
+	}
+	c.mu.Unlock()
+	for i := range v.Nodes {
+		n := &v.Nodes[i]
+		if voters[n.ID] || leaving[n.ID] || len(out) >= 8 {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(c.ctx, streamSilence)
+		_, err := call[statusReply](ctx, c, n.ID, callStatus, struct{}{})
+		cancel()
+		if err == nil {
+			out = append(out, server{id: raft.ServerID(n.RaftID()), node: n.ID, zone: n.FailureDomain(), member: true})
+		}
+	}
+	return out
+}
+
+// take makes one step.
+func (c *Consensus) take(m *member, s step) error {
+	switch s.what {
+	case stepTransfer:
+		return m.raft.LeadershipTransfer().Error()
+	case stepRemove:
+		if err := m.raft.RemoveServer(s.id, 0, attemptTimeout).Error(); err != nil {
+			return err
+		}
+		// It may be dead, or gone; then its store is replaced when it is enlisted again.
+		ctx, cancel := context.WithTimeout(c.ctx, streamSilence)
+		defer cancel()
+		call[struct{}](ctx, c, s.node, callRetire, enlistCall{string(s.id)})
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, catchUpTimeout)
+	defer cancel()
+	if _, err := call[struct{}](ctx, c, s.node, callEnlist, enlistCall{string(s.id)}); err != nil {
+		return err
+	}
+	if err := m.raft.AddNonvoter(s.id, raft.ServerAddress(s.node), 0, attemptTimeout).Error(); err != nil {
+		return err
+	}
+	goal := m.raft.CommitIndex()
+	for {
+		st, err := call[statusReply](ctx, c, s.node, callStatus, struct{}{})
+		if err == nil && st.Running && st.Applied >= goal {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("spare %s did not catch up: %w", s.node, ctx.Err())
+		case <-time.After(5 * time.Millisecond):
+		}
+		if m.leads() == nil {
+			return raft.ErrNotLeader
+		}
+	}
+	if s.instead != "" {
+		if err := m.raft.RemoveServer(s.instead, 0, attemptTimeout).Error(); err != nil {
+			return err
+		}
+	}
+	return m.raft.AddVoter(s.id, raft.ServerAddress(s.node), 0, attemptTimeout).Error()
+}
+
+// demote takes a node that is about to be removed out of raft first. nil: go on.
+func (c *Consensus) demote(ctx context.Context, m *member, rm topology.RemoveNode) *proposeReply {
+	v := m.fsm.view()
+	n := v.Node(rm.Node)
+	if n == nil || n.Incarnation != rm.Incarnation || len(v.Nodes) == 1 {
+		return nil // Apply has the last word
+	}
+	if s := v.ShardOf(n.ID); s != nil && s.Primary == n.ID && !s.Slots.Empty() {
+		return nil // refused anyway: it keeps its vote
+	}
+	id := raft.ServerID(n.RaftID())
+	defer func() {
+		c.mu.Lock()
+		delete(c.mu.leaving, n.ID)
+		c.mu.Unlock()
+	}()
+	for {
+		f := m.raft.GetConfiguration()
+		if f.Error() != nil || m.leads() == nil {
+			return &proposeReply{NotLeader: true, Leader: c.Leader()}
+		}
+		servers := f.Configuration().Servers
+		at := slices.IndexFunc(servers, func(s raft.Server) bool { return s.ID == id })
+		if at < 0 {
+			return nil
+		}
+		voters := 0
+		for _, s := range servers {
+			if s.Suffrage == raft.Voter {
+				voters++
+			}
+		}
+		// With enough others it goes at once; else the keeper adds another first.
+		switch {
+		case voters <= VotersFor(len(v.Nodes)-1) && voters < 3:
+			c.mu.Lock()
+			c.mu.leaving[n.ID] = time.Now().Add(removeTimeout)
+			c.mu.Unlock()
+			c.poke()
+		case id == m.id:
+			if m.raft.LeadershipTransfer().Error() == nil {
+				return &proposeReply{NotLeader: true, Leader: c.Leader()}
+			}
+		default:
+			if err := c.take(m, step{what: stepRemove, id: id, node: n.ID}); err == nil {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return &proposeReply{Unknown: "the voter could not be demoted: " + ctx.Err().Error()}
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func (c *Consensus) onStatus(bus.Peer, struct{}) (statusReply, error) {
+	r := statusReply{Index: c.View().Index}
+	if m := c.member(); m != nil && !m.guard.failed.Load() {
+		r.Running, r.RaftID, r.Term, r.Applied = true, string(m.id), m.raft.CurrentTerm(), m.raft.AppliedIndex()
+	}
+	return r, nil
+}
+
+// onEnlist opens this node's raft stores: a leader is about to add it.
+func (c *Consensus) onEnlist(_ bus.Peer, q enlistCall) (struct{}, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, catchUpTimeout)
+	defer cancel()
+	if !c.lock(ctx) {
+		return struct{}{}, ErrClosed
+	}
+	defer c.unlock()
+	s := c.stateCopy()
+	if s.raftID() != q.RaftID || s.Phase != phaseNone || s.Cluster == "" {
+		return struct{}{}, errNotMember
+	}
+	if !s.Member {
+		s.Member = true
+		if err := c.setState(s); err != nil {
+			return struct{}{}, err
+		}
+	}
+	return struct{}{}, c.startMember(true)
+}
+
+// onRetire closes them: this node is in raft's configuration no more.
+func (c *Consensus) onRetire(_ bus.Peer, q enlistCall) (struct{}, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, catchUpTimeout)
+	defer cancel()
+	if !c.lock(ctx) {
+		return struct{}{}, ErrClosed
+	}
+	defer c.unlock()
+	s := c.stateCopy()
+	if s.raftID() != q.RaftID || s.Phase != phaseNone {
+		return struct{}{}, errNotMember
+	}
+	s.Member = false
+	if err := c.setState(s); err != nil {
+		return struct{}{}, err
+	}
+	return struct{}{}, c.stopMember(true)
+}
