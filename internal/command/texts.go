@@ -41,10 +41,16 @@ func clip(b []byte, n int) []byte {
 	return b[:min(n, len(b))]
 }
 
-// QuoteError returns an error reply whose text quotes what a client sent: line breaks
-// in it become spaces, so that the reply stays one line.
+// QuoteError returns an error reply whose text quotes what a client sent, as Redis
+// prints it: a part ends at its first NUL, line breaks at the end go and others become
+// spaces, so that the reply stays one line.
 func QuoteError(parts ...string) *resp.Error {
-	return resp.NewError(lineBreaks.Replace(strings.Join(parts, "")))
+	var b strings.Builder
+	for _, p := range parts {
+		p, _, _ = strings.Cut(p, "\x00")
+		b.WriteString(p)
+	}
+	return resp.NewError(lineBreaks.Replace(strings.TrimRight(b.String(), "\r\n")))
 }
 
 var lineBreaks = strings.NewReplacer("\r", " ", "\n", " ")

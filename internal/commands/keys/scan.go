@@ -53,14 +53,13 @@ func scan(c *command.Ctx) error {
 	if o.count > command.SlowElements && !c.Owner {
 		return command.ErrSlow
 	}
-	db, now := c.DB.DB(), c.Now()
+	db := c.DB.DB()
 	held := c.Held | c.Keyspace.ScanShard(db, cursor)
 	begin, n, seen := len(c.Out.Buf), 0, int64(0)
 	visit := func(key []byte, r engine.Record) {
 		seen++
 		if o.pattern != nil && !glob.Match(o.pattern, key) ||
-			o.typ != "" && !strings.EqualFold(o.typ, r.Type().String()) ||
-			hidden(c, r, now) {
+			o.typ != "" && !strings.EqualFold(o.typ, r.Type().String()) {
 			return
 		}
 		c.Out.Bulk(key)
@@ -81,12 +80,6 @@ func scan(c *command.Ctx) error {
 	head.Array(n)
 	c.Out.Buf = slices.Insert(c.Out.Buf, begin, head.Buf...)
 	return nil
-}
-
-// hidden reports whether r has expired, though it is not deleted yet.
-func hidden(c *command.Ctx, r engine.Record, now int64) bool {
-	at := r.ExpireAt()
-	return at != 0 && at <= now && !c.Applying
 }
 
 // parseCursor reads a cursor as C's strtoul does, which takes a sign and the empty
@@ -151,11 +144,11 @@ func keys(c *command.Ctx) error {
 	if c.Slow(int(c.Keyspace.Len(c.DB.DB())), 0) {
 		return command.ErrSlow
 	}
-	pattern, now := c.Args[1], c.Now()
+	pattern := c.Args[1]
 	every := string(pattern) == "*"
 	begin, n := len(c.Out.Buf), 0
-	visit := func(key []byte, r engine.Record) {
-		if (every || glob.Match(pattern, key)) && !hidden(c, r, now) {
+	visit := func(key []byte, _ engine.Record) {
+		if every || glob.Match(pattern, key) {
 			c.Out.Bulk(key)
 			n++
 		}
@@ -170,25 +163,12 @@ func keys(c *command.Ctx) error {
 	return nil
 }
 
-// randomKeyTries bounds the draws that meet an expired key. Only a replica, which must
-// not delete what it meets, can come so far; it then replies with an expired one.
-const randomKeyTries = 100
-
+// randomkey replies with a key drawn uniformly. REQUIRES: every shard locked.
 func (h *handlers) randomkey(c *command.Ctx) error {
-	for try := 1; ; try++ {
-		key, ok := c.DB.RandomKey(h.Random)
-		if !ok {
-			c.Out.Null()
-			return nil
-		}
-		// Looking the key up may delete it, so it is copied into the reply first.
-		begin := len(c.Out.Buf)
+	if key, ok := c.DB.RandomKey(h.Random); ok {
 		c.Out.Bulk(key)
-		end := len(c.Out.Buf) - len("\r\n")
-		key = c.Out.Buf[end-len(key) : end]
-		if _, alive := c.DB.Peek(slots.Of(key), key); alive || try == randomKeyTries {
-			return nil
-		}
-		c.Out.Buf = c.Out.Buf[:begin]
+	} else {
+		c.Out.Null()
 	}
+	return nil
 }

@@ -32,8 +32,14 @@ func decrby(c *command.Ctx) error {
 	return add(c, -by)
 }
 
+// add takes the short way in place where the value is kept as an integer already.
 func add(c *command.Ctx, by int64) error {
 	slot, key := c.Slot(1), c.Args[1]
+	if sum, ok := c.DB.IncrBy(slot, key, by); ok {
+		c.Changed(1)
+		c.Out.Int(sum)
+		return nil
+	}
 	r, found := c.DB.Find(slot, key)
 	if err := isString(r, found); err != nil {
 		return err

@@ -1,0 +1,73 @@
+package differ
+
+import (
+	"embed"
+	"strings"
+	"testing"
+
+	"github.com/redwingdb/redwing/internal/command/commandtest"
+)
+
+//go:embed scripts
+var scripts embed.FS
+
+// TestScripts runs every golden script on redis-server and on our handlers.
+func TestScripts(t *testing.T) {
+	known, err := LoadKnown("script ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	redis := commandtest.StartRedis(t)
+	files, err := scripts.ReadDir("scripts")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, f := range files {
+		name := strings.TrimSuffix(f.Name(), ".txt")
+		t.Run(name, func(t *testing.T) {
+			text, err := scripts.ReadFile("scripts/" + f.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			runScript(t, known, redis, name, string(text))
+		})
+	}
+	if gone := known.Gone(); len(gone) > 0 && !t.Failed() {
+		t.Errorf("differences of known.tsv that have gone: %q", gone)
+	}
+}
+
+func runScript(t *testing.T, known *Known, redis *commandtest.Redis, name, text string) {
+	lines, err := parseScript(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	redis.Ask("SELECT", "0")
+	redis.Ask("FLUSHALL")
+	ours := newSession(t)
+	for _, l := range lines {
+		theirs, mine := string(redis.Do(l.words...)), ours.do(l.words...)
+		if l.sorted {
+			theirs, mine = inOrder(theirs), inOrder(mine)
+		}
+		if err := known.Check("script "+name+": "+l.text, theirs, mine); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestTable compares what the specs say with what redis-server says.
+func TestTable(t *testing.T) {
+	known, err := LoadKnown("table ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range commandtest.TableDiff(newSession(t).Table, commandtest.StartRedis(t)) {
+		if err := known.Check("table "+d.Command+" "+d.Field, d.Redis, d.Ours); err != nil {
+			t.Error(err)
+		}
+	}
+	if gone := known.Gone(); len(gone) > 0 && !t.Failed() {
+		t.Errorf("differences of known.tsv that have gone: %q", gone)
+	}
+}
