@@ -172,8 +172,11 @@ func (c *Ctx) End() {
 // addVerbatim stages a request whose key was not known beforehand: its first key's
 // slot stands for it (in cluster mode all its keys share that slot).
 func (c *Ctx) addVerbatim() {
-	var room [8]KeyRef
-	keys, _ := c.Spec.AppendKeys(room[:0], c.Args)
+	var room [16]KeyRef
+	keys, _ := c.Spec.keysByRule(room[:0], c.Args)
+	if c.Spec.FindKeys != nil {
+		keys, _ = c.Spec.FindKeys(nil, c.Args)
+	}
 	if len(keys) == 0 {
 		c.Block.AddKeyless(c.DB.DB(), c.Args...)
 		return

@@ -27,13 +27,18 @@ func (c *Ctx) lockMask() (m engine.ShardMask, ok bool) {
 	case s.firstKey != 0:
 		return c.Keyspace.Mask(c.Slot(s.firstKey)), true
 	}
-	var room [16]KeyRef
-	keys, ok := s.AppendKeys(room[:0], c.Args)
-	if !ok {
-		return 0, false
+	if s.FindKeys != nil {
+		keys, ok := s.FindKeys(nil, c.Args)
+		return c.maskOf(keys), ok
 	}
+	var room [16]KeyRef
+	keys, ok := s.keysByRule(room[:0], c.Args)
+	return c.maskOf(keys), ok
+}
+
+func (c *Ctx) maskOf(keys []KeyRef) (m engine.ShardMask) {
 	for _, k := range keys {
 		m |= c.Keyspace.Mask(slots.Of(c.Args[k.Arg]))
 	}
-	return m, true
+	return m
 }

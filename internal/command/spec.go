@@ -104,6 +104,12 @@ func (s *Spec) AppendKeys(dst []KeyRef, args [][]byte) (_ []KeyRef, ok bool) {
 	if s.FindKeys != nil {
 		return s.FindKeys(dst, args)
 	}
+	return s.keysByRule(dst, args)
+}
+
+// keysByRule is AppendKeys by the key specs alone; unlike FindKeys it lets dst lie on
+// the caller's stack.
+func (s *Spec) keysByRule(dst []KeyRef, args [][]byte) (_ []KeyRef, ok bool) {
 	for i := range s.Keys {
 		if dst, ok = s.Keys[i].AppendKeys(dst, args); !ok {
 			return dst, false
