@@ -1,0 +1,275 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/redwingdb/redwing/internal/clock"
+	"github.com/redwingdb/redwing/internal/command"
+	"github.com/redwingdb/redwing/internal/effects"
+	"github.com/redwingdb/redwing/internal/engine"
+)
+
+// Options are what a Replication is built of.
+type Options struct {
+	Keyspace *engine.Keyspace
+	Log      *effects.Log
+	// Cluster: marks are demanded and sent, REPLICAOF is refused.
+	Cluster bool
+	// Node and Run are told to the primary of the same cluster.
+	Node, Run string
+	// Settings is asked when they are needed, never on the hot path. nil: defaults.
+	Settings func() Settings
+	// Dial connects to a primary. nil: plain TCP.
+	Dial func(ctx context.Context, addr string) (net.Conn, error)
+	// Clock is for pings, timeouts and retries. nil: the machine's.
+	Clock  clock.Clock
+	Logger *zap.Logger
+}
+
+// Replication is the replication of one node. New builds it, Start gives it the
+// command table and its housekeeping, Close ends every link and waits.
+type Replication struct {
+	o   Options
+	log *zap.Logger
+
+	table   *command.Table   // set by Start
+	watches *command.Watches // set by Start
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	syncs  chan struct{} // a token for the one full sync that may snapshot
+
+	replica atomic.Bool // role: this node is a replica
+	linkUp  atomic.Bool // synchronised with the primary
+	loading atomic.Bool // data are being replaced, or were and are not whole
+	waiting atomic.Int32
+
+	stats Stats
+
+	mu struct {
+		sync.Mutex
+		closed   bool
+		history  history
+		mark     Mark // of the stream: ours as a primary, the last one applied as a replica
+		linked   uint64
+		streamDB int  // as a replica: the database the stream has selected, -1 none
+		dirty    bool // data are a mixture or nothing: only a full sync can mend it
+		resume   bool // data and offset may be offered for a partial resync
+
+		target *Target
+		link   *link
+		// lastLink is closed when the newest link, or the one before it, has ended.
+		lastLink <-chan struct{}
+
+		replicas   map[*attached]struct{}
+		handshakes map[uint64]*handshake
+		waiters    map[*waiter]struct{}
+		getAckAt   int64 // offset behind the newest GETACK
+		noReplicas int64 // clock.Mono since when there has been none, 0: there are some
+		lastPing   int64
+	}
+}
+
+// Stats are counters for INFO.
+type Stats struct {
+	SyncFull       atomic.Int64
+	SyncPartialOK  atomic.Int64
+	SyncPartialErr atomic.Int64
+	SyncDropped    atomic.Int64 // full syncs given up: the snapshot or the replica was too slow
+}
+
+// New returns the replication of a primary without replicas.
+func New(o Options) *Replication {
+	if o.Settings == nil {
+		o.Settings = func() Settings { return Settings{} }
+	}
+	if o.Clock == nil {
+		o.Clock = clock.Real{}
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.Dial == nil {
+		o.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+		}
+	}
+	r := &Replication{o: o, log: o.Logger.Named("replication"), syncs: make(chan struct{}, 1)}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.mu.history = newHistory()
+	r.mu.streamDB = -1
+	r.mu.replicas = map[*attached]struct{}{}
+	r.mu.handshakes = map[uint64]*handshake{}
+	r.mu.waiters = map[*waiter]struct{}{}
+	r.mu.noReplicas = o.Clock.Mono()
+	return r
+}
+
+// Start gives the command table, which streams are applied by, and the table of
+// watched keys (may be nil), and begins the housekeeping. It is called once, before
+// Follow and before any connection is served.
+func (r *Replication) Start(t *command.Table, w *command.Watches) {
+	r.table, r.watches = t, w
+	r.wg.Add(1)
+	go func() {
+		defer r.wg.Done()
+		r.keepHouse()
+	}()
+}
+
+// Close ends all links and waits for their goroutines.
+func (r *Replication) Close() {
+	r.mu.Lock()
+	r.mu.closed = true
+	r.mu.Unlock()
+	r.cancel()
+	r.dropReplicas("shutdown")
+	r.wg.Wait()
+}
+
+func (r *Replication) settings() Settings { return r.o.Settings().withDefaults() }
+
+// IsReplica reports whether this node's role is that of a replica.
+func (r *Replication) IsReplica() bool { return r.replica.Load() }
+
+// LinkUp reports whether this node is in sync with its primary.
+func (r *Replication) LinkUp() bool { return r.linkUp.Load() }
+
+// Loading reports whether a data set is being received, or was and is not whole.
+func (r *Replication) Loading() bool { return r.loading.Load() }
+
+// Stats returns the counters.
+func (r *Replication) Stats() *Stats { return &r.stats }
+
+// Progress is how far a copy has come.
+type Progress struct {
+	Term     uint64 // of the newest effect applied; a primary's own
+	Offset   int64
+	Linked   uint64 // term of the stream last linked to, 0 since the start of the process: none
+	FullSync bool   // the data are not whole: no candidate
+}
+
+// Progress returns how far this node's copy has come.
+func (r *Replication) Progress() Progress {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := Progress{Term: r.mu.mark.Term, Offset: r.o.Log.Offset(), Linked: r.mu.linked, FullSync: r.mu.dirty}
+	if !r.replica.Load() {
+		p.Linked = p.Term
+	}
+	return p
+}
+
+// SetMark names the mark of the stream that this node writes as a primary. Where it
+// changes, it goes into the stream before any later effect.
+func (r *Replication) SetMark(m Mark) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.replica.Load() || r.mu.mark == m {
+		return
+	}
+	r.mu.mark = m
+	r.markStreamLocked()
+}
+
+// markStreamLocked writes the mark into the stream. REQUIRES: r.mu held.
+func (r *Replication) markStreamLocked() {
+	if s := r.mu.mark.String(); s != "" {
+		r.o.Log.AppendControl([]byte("PING"), []byte(s))
+	}
+}
+
+// Follow makes this node a replica of t's server, at once and without waiting: links
+// come and go in the background. Following the same server again only renews what is
+// demanded of its mark.
+func (r *Replication) Follow(t Target) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mu.closed {
+		return
+	}
+	wasReplica := r.replica.Swap(true)
+	if old := r.mu.target; old != nil && old.sameServer(t) && r.mu.link != nil {
+		r.mu.target = &t
+		return
+	}
+	r.mu.target = &t
+	if !wasReplica {
+		// What this node wrote as a primary is known by its own id (as Redis keeps a
+		// "cached primary" made of itself): the new primary may share it.
+		r.mu.resume = r.o.Log.Backlog().On
+		r.mu.streamDB = -1
+		r.mu.linked = 0
+		r.wakeWaitersLocked()
+	}
+	r.stopLinkLocked()
+	r.startLinkLocked()
+}
+
+// Unfollow ends the link. The node stays a replica, with its data as they are.
+func (r *Replication) Unfollow() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mu.target = nil
+	r.stopLinkLocked()
+}
+
+// Promote makes this node a primary whose stream bears mark m. It waits until nothing
+// of the old stream is applied any more. Replicas of the old primary can go on with
+// this one: its new history shares the old one up to here. On a primary it is SetMark.
+func (r *Replication) Promote(ctx context.Context, m Mark) error {
+	r.mu.Lock()
+	r.mu.target = nil
+	last := r.mu.lastLink
+	r.stopLinkLocked()
+	r.mu.Unlock()
+	if last != nil {
+		select {
+		case <-last:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mu.target != nil {
+		return errors.New("replication: told to follow while being promoted")
+	}
+	if !r.replica.Load() {
+		if r.mu.mark != m {
+			r.mu.mark = m
+			r.markStreamLocked()
+		}
+		return nil
+	}
+	offset := r.o.Log.Cut() // the next effect selects its database
+	if r.mu.dirty {
+		// A full sync was broken off and left nothing: no history is shared.
+		r.mu.history = newHistory()
+		r.o.Log.Reset(offset)
+	} else {
+		r.mu.history.shift(offset)
+	}
+	r.mu.mark = m
+	r.mu.dirty = false
+	r.loading.Store(false)
+	r.replica.Store(false)
+	r.markStreamLocked()
+	// They come back and learn the new id.
+	r.dropReplicasLocked("promotion")
+	r.log.Info("promoted", zap.Int64("offset", offset), zap.Uint64("term", m.Term))
+	return nil
+}
+
+// clock in nanoseconds.
+func (r *Replication) mono() int64 { return r.o.Clock.Mono() }
+
+func since(now, then int64) time.Duration { return time.Duration(now - then) }
