@@ -3,6 +3,7 @@
 package arena
 
 import (
+	"bytes"
 	"fmt"
 	"unsafe"
 )
@@ -38,10 +39,9 @@ func (c *checker) allocated(ref Ref, p unsafe.Pointer, size int) {
 // unpoison checks that nobody wrote into a block while it was free. The first bytes
 // hold the link of the free list.
 func (c *checker) unpoison(ref Ref, p unsafe.Pointer, size int) {
-	for i, b := range unsafe.Slice((*byte)(p), size)[4:] {
-		if b != poisonFree {
-			panic(fmt.Sprintf("arena: block %#x written at byte %d while free", uint32(ref), i+4))
-		}
+	b := unsafe.Slice((*byte)(p), size)[4:]
+	if b[0] != poisonFree || !bytes.Equal(b[1:], b[:len(b)-1]) {
+		panic(fmt.Sprintf("arena: block %#x written while free: %x", uint32(ref), b))
 	}
 }
 
@@ -61,7 +61,8 @@ func (c *checker) freedSpan(ref Ref, p unsafe.Pointer, size int) {
 
 func fill(p unsafe.Pointer, n int, with byte) {
 	b := unsafe.Slice((*byte)(p), n)
-	for i := range b {
-		b[i] = with
+	b[0] = with
+	for done := 1; done < n; done *= 2 {
+		copy(b[done:], b[:done])
 	}
 }

@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/redwingdb/redwing/internal/slots"
+)
+
+// residentBytes returns what the process has in memory now.
+func residentBytes(tb testing.TB) int64 {
+	runtime.GC()
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(b))[1], 10, 64)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
+}
+
+// benchKeys writes n 16-byte keys with 64-byte values and returns the keys.
+func benchKeys(tb testing.TB, k *Keyspace, n int) [][]byte {
+	a := k.Access(0, 1_700_000_000_000, ModePrimary)
+	val := []byte(strings.Repeat("v", 64))
+	keys := make([][]byte, n)
+	for i := range keys {
+		keys[i] = fmt.Appendf(nil, "key:%012d", i)
+	}
+	for _, key := range keys {
+		if err := setLocked(k, &a, key, val); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return keys
+}
+
+func setLocked(k *Keyspace, a *Access, key, val []byte) error {
+	s := slots.Of(key)
+	m := k.Mask(s)
+	k.Lock(m)
+	err := a.SetString(s, key, val, 0)
+	k.Unlock(m)
+	return err
+}
+
+// BenchmarkBytesAKey reports resident bytes a key and of an empty keyspace.
+func BenchmarkBytesAKey(b *testing.B) {
+	for range b.N {
+		const n = 1_000_000
+		before := residentBytes(b)
+		k, err := New(Options{Databases: 16, Seed: 1})
+		if err != nil {
+			b.Fatal(err)
+		}
+		empty := residentBytes(b) - before
+		val := []byte(strings.Repeat("v", 64))
+		a := k.Access(0, 1_700_000_000_000, ModePrimary)
+		var key []byte
+		for i := range n {
+			key = fmt.Appendf(key[:0], "key:%012d", i)
+			if err := setLocked(k, &a, key, val); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(empty)/1e6, "empty-MB")
+		b.ReportMetric(float64(residentBytes(b)-before)/n, "resident-B/key")
+		b.ReportMetric(float64(k.UsedMemory())/n, "used-B/key")
+		k.Close()
+	}
+}
+
+// BenchmarkMillion is memory latency for the most part: it misses the caches two or three
+// times an operation, which BenchmarkThousands does not.
+func BenchmarkMillion(b *testing.B) { benchOps(b, 1_000_000) }
+
+func BenchmarkThousands(b *testing.B) { benchOps(b, 4_000) }
+
+func benchOps(b *testing.B, n int) {
+	k, err := New(Options{Databases: 1, Seed: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer k.Close()
+	keys := benchKeys(b, k, n)
+	a := k.Access(0, 1_700_000_001_000, ModePrimary)
+	val := []byte(strings.Repeat("w", 64))
+	pick := func(i int) []byte { return keys[uint64(i)*0x9e3779b97f4a7c15%uint64(len(keys))] }
+	b.Run("go-map", func(b *testing.B) {
+		m := make(map[string]*[]byte, n)
+		for _, key := range keys {
+			v := append([]byte(nil), val...)
+			m[string(key)] = &v
+		}
+		sum := 0
+		for i := range b.N {
+			key := pick(i)
+			k.TryLock(1, nil)
+			sum += int((*m[string(key)])[0]) + int(slots.Of(key))
+			k.Unlock(1)
+		}
+		if sum == 0 {
+			b.Fatal("missing")
+		}
+	})
+	b.Run("slot-lock-only", func(b *testing.B) {
+		for i := range b.N {
+			m := k.Mask(slots.Of(pick(i)))
+			k.TryLock(m, nil)
+			k.Unlock(m)
+		}
+	})
+	b.Run("find", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := range b.N {
+			key := pick(i)
+			s := slots.Of(key)
+			m := k.Mask(s)
+			k.TryLock(m, nil)
+			if _, ok := a.Find(s, key); !ok {
+				b.Fatal("missing")
+			}
+			k.Unlock(m)
+		}
+	})
+	b.Run("overwrite", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := range b.N {
+			if err := setLocked(k, &a, pick(i), val); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("delete-insert", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := range b.N {
+			key := pick(i)
+			s := slots.Of(key)
+			m := k.Mask(s)
+			k.Lock(m)
+			a.Delete(s, key)
+			if err := a.SetString(s, key, val, 0); err != nil {
+				b.Fatal(err)
+			}
+			k.Unlock(m)
+		}
+	})
+}
