@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/raft"
 	raftwal "github.com/hashicorp/raft-wal"
+	"github.com/hashicorp/raft-wal/metadb"
 	"go.uber.org/zap"
 
 	"github.com/redwingdb/redwing/internal/bus"
@@ -47,9 +48,25 @@ type stores interface {
 	Close() error
 }
 
-func openWAL(dir string, l *zap.Logger) (stores, error) {
-	return raftwal.Open(dir, raftwal.WithSegmentSize(4<<20), raftwal.WithLogger(newRaftLog(l.Named("wal"))))
+// walStores is raft-wal with its meta database, which its Close leaves open and locked.
+type walStores struct {
+	*raftwal.WAL
+	meta *metadb.BoltMetaDB
 }
+
+func (w walStores) Close() error { return errors.Join(w.WAL.Close(), w.meta.Close()) }
+
+func openWAL(dir string, l *zap.Logger) (stores, error) {
+	meta := &metadb.BoltMetaDB{}
+	wal, err := raftwal.Open(dir, raftwal.WithMetaStore(meta), raftwal.WithSegmentSize(walSegmentBytes), raftwal.WithLogger(newRaftLog(l.Named("wal"))))
+	if err != nil {
+		return nil, errors.Join(err, meta.Close())
+	}
+	return walStores{wal, meta}, nil
+}
+
+// walSegmentBytes is allocated at once a segment; the log of a cluster is small.
+const walSegmentBytes = 4 << 20
 
 // errNoStore is returned when the stores of a member are not there: no store, no vote.
 var errNoStore = errors.New("consensus: raft's stores are missing")
