@@ -1,0 +1,259 @@
+package server
+
+import (
+	"errors"
+
+	"go.uber.org/zap"
+
+	"github.com/redwingdb/redwing/internal/clock"
+	"github.com/redwingdb/redwing/internal/command"
+	"github.com/redwingdb/redwing/internal/engine"
+	"github.com/redwingdb/redwing/internal/resp"
+	"github.com/redwingdb/redwing/internal/slots"
+)
+
+// errInternal answers a handler that broke its contract.
+var errInternal = resp.NewError("ERR internal error")
+
+// dispatch takes the present request from its name to its reply, or to what it waits
+// for.
+func (s *Session) dispatch() {
+	s.start = len(s.out.w.Buf)
+	spec, refusal := s.srv.o.Table.Resolve(s.args)
+	if refusal != nil {
+		s.refuse(nil, refusal)
+		return
+	}
+	s.spec = spec
+	admitted, e := s.gate(spec)
+	switch admitted {
+	case refused:
+		s.refuse(spec, e)
+	case sentAway:
+		s.sendAway(spec, e)
+	case parkedAtGate:
+	case queueIt:
+		s.tx.enqueue(spec, s.args, s.route.keyArg, s.route.slot)
+		s.out.w.Simple("QUEUED")
+		s.finishReply()
+	case runIt:
+		s.execute(spec)
+	}
+}
+
+// execute runs the present command, which has passed the gates.
+func (s *Session) execute(spec *command.Spec) {
+	c := &s.ctx
+	c.Begin(spec, s.args, s.route.keyArg, s.route.slot)
+	c.Owner, c.InExec, c.Block = false, false, nil
+	c.MaxBulkBytes = s.parser.MaxBulk
+	flags := spec.Flags
+	if flags&(command.OnlyPlain|command.OnlyCluster|command.OffLoop|command.RunsQueue) != 0 {
+		if s.executeSpecial(spec) {
+			return
+		}
+		flags = s.tx.union(flags)
+	}
+
+	var mask engine.ShardMask
+	switch {
+	case flags&command.RunsQueue != 0:
+		mask = s.lockMaskOfQueue()
+	case s.route.keyArg != 0 && spec.ShardsFor == nil && spec.Shards == command.ShardsOfKeys:
+		mask = c.Keyspace.Mask(s.route.slot)
+	default:
+		mask, _ = c.LockMask()
+	}
+	if mask != 0 && !c.Keyspace.TryLock(mask, &s.waiter) {
+		s.parkRetry()
+		return
+	}
+	if s.srv.cluster != nil {
+		if goOn, refusal := s.recheck(flags); !goOn {
+			c.Keyspace.Unlock(mask)
+			if refusal != nil {
+				s.sendAway(spec, refusal)
+			}
+			return
+		}
+	}
+	c.DB = c.Keyspace.Access(s.db, s.wall, s.srv.accessMode())
+	if log := s.srv.o.Log; log != nil && log.Active() {
+		s.block.Reset()
+		c.Block = &s.block
+	}
+	err := spec.Run(c)
+	if err == command.ErrSlow {
+		s.executeOwning(mask)
+		return
+	}
+	offset := s.endRun(err, mask)
+	c.Keyspace.Unlock(mask)
+	s.finish(err, offset)
+}
+
+// endRun stages what the command has left to stage and appends its effects as one
+// block. It returns the offset that the reply waits for. REQUIRES: the command's
+// shards locked or owned.
+func (s *Session) endRun(err error, mask engine.ShardMask) (offset int64) {
+	c := &s.ctx
+	if err == nil {
+		c.End()
+	}
+	if c.Block != nil && !c.Block.Empty() {
+		offset = s.srv.o.Log.Append(c.Block)
+		s.lastWrite = offset
+	} else if s.srv.o.Settings.AwaitDurable.Load() && mask != 0 {
+		offset = s.newestOffset()
+	}
+	return offset
+}
+
+// newestOffset returns the newest effect offset of the slots that the present command
+// touched: a read waits for the writes it saw. REQUIRES: their shards locked or owned.
+func (s *Session) newestOffset() (offset int64) {
+	log := s.srv.o.Log
+	if log == nil {
+		return 0
+	}
+	if s.route.keyArg != 0 {
+		return log.SlotOffset(s.route.slot)
+	}
+	each := func(spec *command.Spec, args [][]byte) {
+		s.keys, _ = spec.AppendKeys(s.keys[:0], args)
+		for _, k := range s.keys {
+			offset = max(offset, log.SlotOffset(slots.Of(args[k.Arg])))
+		}
+	}
+	if !s.spec.Has(command.RunsQueue) {
+		each(s.spec, s.args)
+		return offset
+	}
+	for i := range s.tx.cmds {
+		each(s.tx.cmds[i].spec, s.tx.cmds[i].args)
+	}
+	return offset
+}
+
+// finish ends a command that ran: its error becomes the reply, the lease is checked,
+// the time is taken, and the reply waits for offset where replies wait.
+func (s *Session) finish(err error, offset int64) {
+	spec := s.spec
+	if err != nil {
+		s.replyError(&s.out.w, s.start, spec, err)
+	}
+	if s.parked != nil && s.wait == ready {
+		s.parkBlocked()
+	}
+	before := s.now
+	s.now = clock.Mono()
+	s.tally.note(s.srv, spec, s.now-before)
+	if s.route.leased {
+		if e := s.leaseOver(s.tx.union(spec.Flags)); e != nil {
+			if s.parked != nil {
+				s.unpark()
+				s.wait = ready
+			}
+			s.out.w.Buf = s.out.w.Buf[:s.start]
+			s.out.w.Error(e)
+		}
+	}
+	if spec.Flags&command.RunsQueue != 0 {
+		s.endTx()
+	}
+	if offset > 0 && s.srv.o.Settings.AwaitDurable.Load() && offset > s.srv.durable.Load() {
+		s.out.withhold(s.start, offset)
+		s.srv.awaitDurable(s)
+	}
+	s.finishReply()
+}
+
+// replyError makes the error of a handler the reply that begins at start of out.
+func (s *Session) replyError(out *resp.Writer, start int, spec *command.Spec, err error) {
+	out.Buf = out.Buf[:start]
+	var e *resp.Error
+	if !errors.As(err, &e) {
+		s.srv.log.Error("handler failed", zap.String("command", spec.FullName()), zap.Error(err))
+		e = errInternal
+	}
+	s.srv.stats.errors.Add(1)
+	out.Error(e)
+}
+
+// finishReply drops a reply that CLIENT REPLY wants dropped, and ends ASKING.
+func (s *Session) finishReply() {
+	if s.asking && s.spec != nil && !s.tx.open && s.spec.Run != nil && s.spec.Name != "asking" {
+		s.asking = false
+	}
+	switch s.replies {
+	case replyOn:
+		return
+	case replySkip:
+		s.replies = replySkipNext
+	case replySkipNext:
+		s.replies = replyOn
+	}
+	s.out.drop(s.start)
+}
+
+// executeOwning runs a command again that asked for it, as the owner of its shards,
+// where nobody waits for it. REQUIRES: the shards of mask locked; they become owned.
+func (s *Session) executeOwning(mask engine.ShardMask) {
+	c := &s.ctx
+	if mask == 0 {
+		s.finish(errInternal, 0)
+		return
+	}
+	c.Keyspace.OwnLocked(mask)
+	c.Owner = true
+	// An EXEC has replies already; they go with it.
+	s.side.Buf = append(s.side.Buf[:0], s.out.w.Buf[s.start:]...)
+	s.out.w.Buf = s.out.w.Buf[:s.start]
+	var offset int64
+	s.goOffLoop(func() error {
+		err := s.spec.Run(c)
+		offset = s.endRun(err, mask)
+		c.Keyspace.Disown(mask)
+		return err
+	}, func(err error) { s.finish(err, offset) })
+}
+
+// executeSpecial handles commands that only one mode has, and those that hold no
+// shard and may block. done is false if the command goes the common way.
+func (s *Session) executeSpecial(spec *command.Spec) (done bool) {
+	if e := s.srv.wrongMode(spec); e != nil {
+		s.finish(e, 0)
+		return true
+	}
+	c := &s.ctx
+	switch {
+	case spec.Has(command.OffLoop):
+		c.DB = c.Keyspace.Access(s.db, s.wall, s.srv.accessMode())
+		s.goOffLoop(func() error { return spec.Run(c) }, func(err error) { s.finish(err, 0) })
+		return true
+	case spec.Has(command.RunsQueue) && s.tx.flags&command.OffLoop != 0 && !s.tx.dirty:
+		c.DB = c.Keyspace.Access(s.db, s.wall, s.srv.accessMode())
+		s.goOffLoop(s.execOffLoop, func(err error) { s.finish(err, 0) })
+		return true
+	}
+	return false
+}
+
+// wrongMode returns why a command is refused in plain or cluster mode, or nil.
+func (srv *Server) wrongMode(spec *command.Spec) *resp.Error {
+	switch {
+	case spec.Has(command.OnlyCluster) && srv.cluster == nil:
+		return resp.ErrClusterDisabled
+	case spec.Has(command.OnlyPlain) && srv.cluster != nil:
+		return resp.NewError("ERR " + upper(topName(spec)) + " is not allowed in cluster mode")
+	}
+	return nil
+}
+
+// accessMode says how expired keys are met: a replica hides them.
+func (srv *Server) accessMode() engine.AccessMode {
+	if r := srv.o.Replica; r != nil && r.IsReplica() {
+		return engine.ModeReplica
+	}
+	return engine.ModePrimary
+}

@@ -1,0 +1,271 @@
+package server
+
+import (
+	"github.com/redwingdb/redwing/internal/command"
+	"github.com/redwingdb/redwing/internal/resp"
+	"github.com/redwingdb/redwing/internal/slots"
+	"github.com/redwingdb/redwing/internal/topology"
+)
+
+// errDebugDenied is the reply to a Protected command. Source: Redis 7.2, server.c,
+// processCommand.
+func errProtected(name string) *resp.Error {
+	return resp.NewError("ERR " + name + " command not allowed. If the enable-" + name +
+		"-command option is set to \"local\", you can run it from a local connection, " +
+		"otherwise you need to set this option in the configuration file, and then restart the server.")
+}
+
+// admission is what the gates say about a command.
+type admission uint8
+
+const (
+	runIt admission = iota
+	queueIt
+	refused      // inside MULTI the transaction will abort
+	sentAway     // it may run elsewhere or later
+	parkedAtGate // it has to pass the gates again after a wake
+)
+
+// gate passes the present command through every condition under which it must not
+// run, in Redis' order; existence and arity stand before it, protocol limits before
+// those.
+func (s *Session) gate(spec *command.Spec) (admission, *resp.Error) {
+	flags := s.tx.union(spec.Flags)
+	// DEBUG and MODULE.
+	if flags&command.Protected != 0 && !s.mayDebug() {
+		return refused, errProtected(topName(spec))
+	}
+	// Authentication.
+	if !s.authed && flags&command.NoAuth == 0 {
+		return refused, resp.ErrNoAuth
+	}
+	// Commands that have no place in MULTI.
+	if s.tx.open && flags&command.NoMulti != 0 {
+		return refused, resp.ErrNotInMulti
+	}
+	// ACL: every user may do everything.
+
+	// Route. To be sent away ends an EXEC without aborting it.
+	s.locate(spec)
+	if s.srv.cluster != nil && len(s.slots) > 0 {
+		if e := s.routeTo(flags); e != nil {
+			return sentAway, e
+		}
+		if s.wait != ready {
+			return parkedAtGate, nil
+		}
+	}
+	// State of the node.
+	enqueue := s.tx.open && flags&command.Immediate == 0
+	if e := s.srv.condition(spec, flags, enqueue); e != nil {
+		return refused, e
+	}
+	// Queue if in MULTI.
+	if enqueue {
+		return queueIt, nil
+	}
+	return runIt, nil
+}
+
+// condition returns why the state of the node refuses a command, or nil.
+func (srv *Server) condition(spec *command.Spec, flags command.Flags, enqueue bool) *resp.Error {
+	g := &srv.o.Gates
+	// Memory. Queueing takes memory too.
+	if g.OverMemory != nil && (flags&command.DenyOOM != 0 || enqueue) && g.OverMemory() {
+		return resp.ErrOOM
+	}
+	write := flags&command.Write != 0
+	if write || spec == srv.ping {
+		// Disk error.
+		if g.DiskError != nil && g.DiskError() {
+			return resp.ErrMisconfWrites
+		}
+	}
+	// Too few replicas.
+	if write && g.FewReplicas != nil && g.FewReplicas() {
+		return resp.ErrNoReplicas
+	}
+	if r := srv.o.Replica; r != nil && r.IsReplica() {
+		// Read-only replica.
+		if write && srv.o.Settings.ReplicaReads.Load() {
+			return resp.ErrReadOnly
+		}
+		// Stale replica.
+		if flags&command.Stale == 0 && !srv.o.Settings.ServeStale.Load() && !r.LinkUp() {
+			return resp.ErrMasterDown
+		}
+	}
+	// Loading.
+	if g.Loading != nil && flags&command.Loading == 0 && g.Loading() {
+		return resp.ErrLoading
+	}
+	return nil
+}
+
+// sendAway answers the present command by where it may run instead. That ends an EXEC's
+// transaction and aborts an open one.
+func (s *Session) sendAway(spec *command.Spec, e *resp.Error) {
+	if spec.Has(command.RunsQueue) {
+		s.discard()
+	}
+	s.tx.dirty = s.tx.open
+	s.srv.stats.rejected.Add(1)
+	s.out.w.Error(e)
+	s.finishReply()
+}
+
+// refuse answers the present command, which has not run. Inside MULTI the transaction
+// will be aborted; an EXEC that is refused is discarded and says why.
+func (s *Session) refuse(spec *command.Spec, e *resp.Error) {
+	s.tx.dirty = s.tx.open
+	if spec != nil && spec.Has(command.RunsQueue) {
+		s.discard()
+		e = resp.NewError("EXECABORT Transaction discarded because of: " + e.Error())
+	}
+	s.srv.stats.rejected.Add(1)
+	s.out.w.Error(e)
+	s.finishReply()
+}
+
+// routed is how the present command was routed.
+type routed struct {
+	view   *topology.View
+	shard  *topology.Shard
+	leased bool // served as primary: the lease must hold when it has run
+	keyArg int  // the only key's argument, 0: none or several
+	slot   slots.Slot
+	open   bool // the slot is half-way moved: Route needs present, under the lock
+}
+
+// locate finds the keys of the present command and their slots.
+func (s *Session) locate(spec *command.Spec) {
+	s.route = routed{}
+	s.slots, s.names = s.slots[:0], s.names[:0]
+	if key := spec.SingleKey(); key != 0 && key < len(s.args) {
+		s.route.keyArg, s.route.slot = key, slots.Of(s.args[key])
+		if s.srv.cluster != nil {
+			s.addKey(s.args[key], s.route.slot)
+		}
+		return
+	}
+	if s.srv.cluster == nil {
+		return
+	}
+	if !spec.Has(command.RunsQueue) {
+		s.addSlots(spec, s.args)
+		return
+	}
+	for i := range s.tx.cmds {
+		s.addSlots(s.tx.cmds[i].spec, s.tx.cmds[i].args)
+	}
+}
+
+func (s *Session) addSlots(spec *command.Spec, args [][]byte) {
+	// Keys that cannot be told are for the handler to complain about.
+	s.keys, _ = spec.AppendKeys(s.keys[:0], args)
+	for _, k := range s.keys {
+		if k.Flags&command.NotKey == 0 {
+			s.addKey(args[k.Arg], slots.Of(args[k.Arg]))
+		}
+	}
+}
+
+// addKey adds a key to those that Route is asked about; it is known there by its place
+// in s.names, since an EXEC has many requests.
+func (s *Session) addKey(key []byte, slot slots.Slot) {
+	s.slots = append(s.slots, KeySlot{len(s.names), slot})
+	s.names = append(s.names, key)
+}
+
+// routeTo asks Route, and parks the session before it would send a client away by an
+// old View: it is to ask again when it is woken.
+func (s *Session) routeTo(flags command.Flags) *resp.Error {
+	cl := s.srv.cluster
+	view := cl.View()
+	v := Route(view, s.srv.self, flags, s.slots, s.access(), Lease{s.now, s.srv.leaseUntil}, nil)
+	switch v.Kind {
+	case Serve:
+		s.route.view, s.route.shard, s.route.slot = view, v.Shard, v.Slot
+		s.route.leased = v.Shard.Primary == s.srv.self
+		if s.route.leased {
+			s.route.open = len(v.Shard.Open) > 0
+		}
+		return nil
+	case Moved, DownUnowned:
+		if !s.fresh {
+			s.fresh = true
+			if cl.Freshen(s.wake) {
+				s.parkRetry()
+				return nil
+			}
+		}
+	}
+	return v.reply()
+}
+
+func (s *Session) access() Access { return Access{ReadOnly: s.readonly, Asking: s.asking} }
+
+// recheck looks, with the shards locked, whether the command may still run as it was
+// routed: the View is the same and no slot move holds it back. If not it is parked or
+// will be run again; if a half-moved slot sends it away the refusal is returned.
+func (s *Session) recheck(flags command.Flags) (goOn bool, refusal *resp.Error) {
+	cl := s.srv.cluster
+	if s.route.view == nil {
+		return true, nil
+	}
+	if cl.View() != s.route.view {
+		s.parkRetry()
+		s.wake()
+		return false, nil
+	}
+	hold := cl.Held(s.route.slot)
+	if hold == HoldAll || hold == HoldWrites && flags&command.Write != 0 {
+		s.parkRetry()
+		cl.AwaitHold(s.route.slot, s.wake)
+		return false, nil
+	}
+	if !s.route.open {
+		return true, nil
+	}
+	at := s.srv.o.Keyspace.Access(s.db, s.wall, s.srv.accessMode())
+	v := Route(s.route.view, s.srv.self, flags, s.slots, s.access(), Lease{s.now, s.srv.leaseUntil}, func(arg int) bool {
+		_, ok := at.Peek(s.route.slot, s.names[arg])
+		return ok
+	})
+	if v.Kind != Serve {
+		return false, v.reply()
+	}
+	return true, nil
+}
+
+// leaseOver returns the reply of a command that ran here as primary if the lease ended
+// before it did: it may not be taken for confirmed.
+func (s *Session) leaseOver(flags command.Flags) *resp.Error {
+	r := &s.route
+	if !r.leased || s.srv.leaseUntil(r.shard.ID, r.shard.Term) > s.now {
+		return nil
+	}
+	if flags&command.Write != 0 {
+		return resp.ErrUncertain
+	}
+	return resp.ErrClusterDown
+}
+
+// mayDebug reports whether enable-debug-command lets this client in.
+func (s *Session) mayDebug() bool {
+	switch DebugCommand(s.srv.o.Settings.DebugCommand.Load()) {
+	case DebugYes:
+		return true
+	case DebugLocal:
+		return isLocal(s.conn.RemoteAddr())
+	}
+	return false
+}
+
+// topName returns the name of the command or of its container.
+func topName(spec *command.Spec) string {
+	if p := spec.Parent(); p != nil {
+		return p.Name
+	}
+	return spec.Name
+}

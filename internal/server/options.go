@@ -1,0 +1,150 @@
+package server
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"github.com/redwingdb/redwing/internal/command"
+	"github.com/redwingdb/redwing/internal/effects"
+	"github.com/redwingdb/redwing/internal/engine"
+	"github.com/redwingdb/redwing/internal/resp"
+	"github.com/redwingdb/redwing/internal/slots"
+	"github.com/redwingdb/redwing/internal/topology"
+)
+
+// Cluster is what the data path asks of the cluster side of this node. Every method
+// is called on the hot path or by loops: none may block.
+type Cluster interface {
+	// View returns the newest applied topology, never nil.
+	View() *topology.View
+	// Self returns this node's id.
+	Self() topology.NodeID
+	// LeaseUntil returns the instant (clock.Mono) until which this process may serve
+	// the shard as primary at term; 0: not at all.
+	LeaseUntil(shard topology.ShardID, term uint64) int64
+	// Held tells what a slot move holds back on slot. It is asked with the slot's
+	// shard locked.
+	Held(slot slots.Slot) Hold
+	// AwaitHold has wake called once when the hold of slot may have changed, at once if
+	// it already has. wake never blocks.
+	AwaitHold(slot slots.Slot, wake func())
+	// Freshen pulls a newer View where one has been heard of: it returns true and calls
+	// wake once when that is done or has taken 100 ms; false if the View is the newest
+	// heard of.
+	Freshen(wake func()) (pulling bool)
+}
+
+// Hold is what a slot move holds back.
+type Hold uint8
+
+const (
+	HoldNone   Hold = iota
+	HoldWrites      // writes wait
+	HoldAll         // reads wait too
+)
+
+// Replica is the state of this node as a replica.
+type Replica interface {
+	// IsReplica reports whether this node follows a primary.
+	IsReplica() bool
+	// LinkUp reports whether the link to the primary is up and synchronised.
+	LinkUp() bool
+}
+
+// Auth checks passwords.
+type Auth interface {
+	// NeedsPassword reports whether new connections must authenticate.
+	NeedsPassword() bool
+	// Authenticate reports whether user has this password.
+	Authenticate(user, password []byte) bool
+}
+
+// Gates are the node-wide conditions that gates ask about. A nil function means that
+// the condition never holds. They are called for every command they concern and must
+// cost no more than an atomic load in the good case.
+type Gates struct {
+	// OverMemory reports whether maxmemory is exceeded and nothing can be evicted.
+	OverMemory func() bool
+	// DiskError reports whether writes are refused since the last save failed.
+	DiskError func() bool
+	// FewReplicas reports whether there are fewer good replicas than min-replicas-to-write.
+	FewReplicas func() bool
+	// Loading reports whether a data set is being loaded.
+	Loading func() bool
+}
+
+// Options are what a Server is built of.
+type Options struct {
+	Table    *command.Table
+	Keyspace *engine.Keyspace
+	// Log takes the effects of commands. May be nil in tests.
+	Log *effects.Log
+	// Watches is the table of watched keys. nil: the server makes its own.
+	Watches *command.Watches
+	// Cluster is nil in plain mode.
+	Cluster Cluster
+	// Replica is nil for a node that can never be one.
+	Replica Replica
+	// Auth is nil where no password is set.
+	Auth  Auth
+	Gates Gates
+	// Settings may be changed while the server runs. nil: the defaults.
+	Settings *Settings
+	Logger   *zap.Logger
+}
+
+// Validate names every missing field.
+func (o *Options) Validate() error {
+	var errs []error
+	if o.Table == nil {
+		errs = append(errs, errors.New("server: Table is missing"))
+	}
+	if o.Keyspace == nil {
+		errs = append(errs, errors.New("server: Keyspace is missing"))
+	}
+	return errors.Join(errs...)
+}
+
+// DebugCommand is the value of enable-debug-command.
+type DebugCommand int32
+
+const (
+	DebugNo DebugCommand = iota
+	DebugLocal
+	DebugYes
+)
+
+// Settings are those that CONFIG SET may change at run time; their names are the
+// directives'. Each is read where it acts.
+type Settings struct {
+	MaxBulk        atomic.Int64 // proto-max-bulk-len, bytes
+	QueryBuffer    atomic.Int64 // client-query-buffer-limit, bytes
+	OutputHard     atomic.Int64 // client-output-buffer-limit normal, bytes, 0: none
+	OutputSoft     atomic.Int64 // bytes, 0: none
+	OutputSoftSecs atomic.Int64 // how long OutputSoft may be exceeded
+	MaxClients     atomic.Int64 // maxclients
+	TimeoutSecs    atomic.Int64 // timeout of idle clients, 0: none
+	KeepAliveSecs  atomic.Int64 // tcp-keepalive, 0: off
+	ProtectedMode  atomic.Bool  // protected-mode
+	DebugCommand   atomic.Int32 // enable-debug-command, a DebugCommand
+	ReplicaReads   atomic.Bool  // replica-read-only
+	ServeStale     atomic.Bool  // replica-serve-stale-data
+	// AwaitDurable withholds each reply until the newest effect of the slots that its
+	// command touched is durable (Server.SetDurable).
+	AwaitDurable atomic.Bool
+}
+
+// NewSettings returns Redis' defaults.
+func NewSettings() *Settings {
+	s := &Settings{}
+	s.MaxBulk.Store(resp.DefaultMaxBulk)
+	s.QueryBuffer.Store(1 << 30)
+	s.MaxClients.Store(10000)
+	s.KeepAliveSecs.Store(300)
+	s.ProtectedMode.Store(true)
+	s.ReplicaReads.Store(true)
+	s.ServeStale.Store(true)
+	return s
+}

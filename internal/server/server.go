@@ -1,0 +1,204 @@
+package server
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/redwingdb/redwing/internal/clock"
+	"github.com/redwingdb/redwing/internal/command"
+	"github.com/redwingdb/redwing/internal/topology"
+)
+
+// Server serves the clients of a node. New builds it, Serve takes connections of one
+// listener until Shutdown, which waits for all that Serve began.
+type Server struct {
+	o          Options
+	log        *zap.Logger
+	cluster    Cluster
+	self       topology.NodeID
+	leaseUntil func(shard topology.ShardID, term uint64) int64
+	watches    *command.Watches
+	ping       *command.Spec
+	started    int64 // clock.Mono
+
+	stats   counters
+	specs   specTable
+	durable atomic.Int64 // log offset up to which replies may be sent
+	nextID  atomic.Uint64
+	count   atomic.Int64 // connections
+
+	running sync.WaitGroup // connections and off-loop runs
+	mu      struct {
+		sync.Mutex
+		all       map[uint64]*Session
+		conns     map[*conn]struct{}
+		listeners map[net.Listener]struct{}
+		waiting   map[*Session]struct{} // with withheld replies
+		stopping  bool
+		stop      chan struct{} // closed when stopping
+		sweeping  bool
+	}
+}
+
+type specTable struct {
+	sync.RWMutex
+	of map[*command.Spec]*SpecStats
+}
+
+// New returns a server that serves nobody yet.
+func New(o Options) (*Server, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if o.Settings == nil {
+		o.Settings = NewSettings()
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.Watches == nil {
+		o.Watches = command.NewWatches(o.Keyspace)
+	}
+	srv := &Server{
+		o: o, log: o.Logger.Named("server"), cluster: o.Cluster, watches: o.Watches,
+		ping: o.Table.Lookup([]byte("ping")), started: clock.Mono(),
+	}
+	srv.specs.of = make(map[*command.Spec]*SpecStats)
+	if o.Cluster != nil {
+		srv.self = o.Cluster.Self()
+		srv.leaseUntil = o.Cluster.LeaseUntil
+	}
+	srv.mu.all = make(map[uint64]*Session)
+	srv.mu.conns = make(map[*conn]struct{})
+	srv.mu.listeners = make(map[net.Listener]struct{})
+	srv.mu.waiting = make(map[*Session]struct{})
+	srv.mu.stop = make(chan struct{})
+	return srv, nil
+}
+
+// Watches returns the table of watched keys, for those who apply streams.
+func (srv *Server) Watches() *command.Watches { return srv.watches }
+
+// Settings returns what CONFIG SET may change.
+func (srv *Server) Settings() *Settings { return srv.o.Settings }
+
+// SetDurable says that the log is durable up to offset: replies that waited for no more
+// are sent. Offsets only grow.
+func (srv *Server) SetDurable(offset int64) {
+	for {
+		old := srv.durable.Load()
+		if offset <= old {
+			return
+		}
+		if srv.durable.CompareAndSwap(old, offset) {
+			break
+		}
+	}
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	for s := range srv.mu.waiting {
+		delete(srv.mu.waiting, s)
+		s.post()
+	}
+}
+
+// awaitDurable has s woken by the next SetDurable. The owner calls it for each reply
+// that it withholds.
+func (srv *Server) awaitDurable(s *Session) {
+	srv.mu.Lock()
+	srv.mu.waiting[s] = struct{}{}
+	srv.mu.Unlock()
+}
+
+// spawn runs f in a goroutine that Shutdown waits for.
+func (srv *Server) spawn(f func()) {
+	srv.running.Add(1)
+	go func() {
+		defer srv.running.Done()
+		f()
+	}()
+}
+
+func (srv *Server) register(s *Session) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	s.id = srv.nextID.Add(1)
+	srv.mu.all[s.id] = s
+}
+
+func (srv *Server) unregister(s *Session) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	delete(srv.mu.all, s.id)
+	delete(srv.mu.waiting, s)
+}
+
+// sessions returns all sessions by id.
+func (srv *Server) sessions() []*Session {
+	srv.mu.Lock()
+	out := make([]*Session, 0, len(srv.mu.all))
+	for _, s := range srv.mu.all {
+		out = append(out, s)
+	}
+	srv.mu.Unlock()
+	slices.SortFunc(out, func(a, b *Session) int {
+		if a.id < b.id {
+			return -1
+		}
+		return 1
+	})
+	return out
+}
+
+// Clients returns the number of connections.
+func (srv *Server) Clients() int {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	return len(srv.mu.all)
+}
+
+// Uptime returns how long the server has existed.
+func (srv *Server) Uptime() time.Duration { return time.Duration(clock.Mono() - srv.started) }
+
+func (srv *Server) needsAuth() bool { return srv.o.Auth != nil && srv.o.Auth.NeedsPassword() }
+
+// Shutdown closes listeners and connections and waits until all of them have ended, or
+// ctx does. Replies already made are sent where the sockets take them at once.
+func (srv *Server) Shutdown(ctx context.Context) error {
+	srv.mu.Lock()
+	if !srv.mu.stopping {
+		srv.mu.stopping = true
+		close(srv.mu.stop)
+	}
+	for ln := range srv.mu.listeners {
+		ln.Close()
+	}
+	conns := make([]*conn, 0, len(srv.mu.conns))
+	for c := range srv.mu.conns {
+		conns = append(conns, c)
+	}
+	srv.mu.Unlock()
+	for _, c := range conns {
+		c.shutdown()
+	}
+	done := make(chan struct{})
+	go func() {
+		srv.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func upper(s string) string { return strings.ToUpper(s) }
