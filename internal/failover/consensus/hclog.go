@@ -3,6 +3,7 @@ package consensus
 import (
 	"io"
 	"log"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"go.uber.org/zap"
@@ -17,7 +18,14 @@ type raftLog struct {
 	args         []any
 }
 
+// newRaftLog passes one message of a text every ten seconds on, since raft tells of each
+// try to reach a dead peer; with debug messages wanted, all of them.
 func newRaftLog(l *zap.Logger) hclog.Logger {
+	if !l.Core().Enabled(zapcore.DebugLevel) {
+		l = l.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
+			return zapcore.NewSamplerWithOptions(core, 10*time.Second, 1, 0)
+		}))
+	}
 	return &raftLog{Logger: hclog.NewNullLogger(), log: l}
 }
 

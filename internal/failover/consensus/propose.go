@@ -235,7 +235,9 @@ func (c *Consensus) asLeader(ctx context.Context, kind uint8, data []byte) (r pr
 		return r
 	}
 	if rm, ok := removal(e); ok {
-		if again := c.demote(ctx, m, rm); again != nil {
+		again := c.demote(ctx, m, rm)
+		defer c.stays(rm.Node) // once it is applied, or refused
+		if again != nil {
 			return *again
 		}
 	}

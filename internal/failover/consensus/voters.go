@@ -147,6 +147,9 @@ func (c *Consensus) keepOnce() bool {
 		c.mu.Lock()
 		clear(c.mu.silent)
 		c.mu.Unlock()
+		if m != nil {
+			c.checkPlace(m)
+		}
 		return false
 	}
 	v := m.fsm.view()
@@ -291,6 +294,9 @@ func (c *Consensus) take(m *member, s step) error {
 		if m.leads() == nil {
 			return raft.ErrNotLeader
 		}
+		if n := m.fsm.view().Node(s.node); n == nil || n.RaftID() != string(s.id) {
+			return fmt.Errorf("spare %s: %w", s.node, topology.ErrUnknownNode)
+		}
 	}
 	if s.instead != "" {
 		if err := m.raft.RemoveServer(s.instead, 0, attemptTimeout).Error(); err != nil {
@@ -298,6 +304,13 @@ func (c *Consensus) take(m *member, s step) error {
 		}
 	}
 	return m.raft.AddVoter(s.id, raft.ServerAddress(s.node), 0, attemptTimeout).Error()
+}
+
+// stays ends what demote began.
+func (c *Consensus) stays(n topology.NodeID) {
+	c.mu.Lock()
+	delete(c.mu.leaving, n)
+	c.mu.Unlock()
 }
 
 // demote takes a node that is about to be removed out of raft first. nil: go on.
@@ -311,11 +324,10 @@ func (c *Consensus) demote(ctx context.Context, m *member, rm topology.RemoveNod
 		return nil // refused anyway: it keeps its vote
 	}
 	id := raft.ServerID(n.RaftID())
-	defer func() {
-		c.mu.Lock()
-		delete(c.mu.leaving, n.ID)
-		c.mu.Unlock()
-	}()
+	// From here until the entry's fate is known the keeper takes it for no voter.
+	c.mu.Lock()
+	c.mu.leaving[n.ID] = time.Now().Add(2 * removeTimeout)
+	c.mu.Unlock()
 	for {
 		f := m.raft.GetConfiguration()
 		if f.Error() != nil || m.leads() == nil {
@@ -335,9 +347,6 @@ func (c *Consensus) demote(ctx context.Context, m *member, rm topology.RemoveNod
 		// With enough others it goes at once; else the keeper adds another first.
 		switch {
 		case voters <= VotersFor(len(v.Nodes)-1) && voters < 3:
-			c.mu.Lock()
-			c.mu.leaving[n.ID] = time.Now().Add(removeTimeout)
-			c.mu.Unlock()
 			c.poke()
 		case id == m.id:
 			if m.raft.LeadershipTransfer().Error() == nil {
@@ -354,6 +363,44 @@ func (c *Consensus) demote(ctx context.Context, m *member, rm topology.RemoveNod
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+// checkPlace retires a member that raft has forgotten: a voter that was replaced while it
+// was down comes back with its stores and hears from nobody. Only the leader's word, with
+// a barrier behind it, counts.
+func (c *Consensus) checkPlace(m *member) {
+	if _, id := m.raft.LeaderWithID(); id != "" {
+		return
+	}
+	if c.View().Node(c.Self()) == nil || slices.Contains(c.View().Voters(), c.Self()) {
+		return
+	}
+	for _, n := range c.targets("") {
+		ctx, cancel := context.WithTimeout(c.ctx, streamSilence)
+		r, err := call[placeReply](ctx, c, n, callPlace, enlistCall{string(m.id)})
+		cancel()
+		if err != nil || !r.Leader {
+			continue
+		}
+		if !r.Known {
+			c.log.Info("replaced as a voter while away")
+			c.onRetire(bus.Peer{}, enlistCall{string(m.id)})
+		}
+		return
+	}
+}
+
+func (c *Consensus) onPlace(_ bus.Peer, q enlistCall) (placeReply, error) {
+	m := c.member()
+	if m == nil || m.leads() == nil || m.raft.Barrier(attemptTimeout).Error() != nil {
+		return placeReply{}, nil
+	}
+	f := m.raft.GetConfiguration()
+	if f.Error() != nil {
+		return placeReply{}, nil
+	}
+	known := slices.ContainsFunc(f.Configuration().Servers, func(s raft.Server) bool { return string(s.ID) == q.RaftID })
+	return placeReply{Leader: true, Known: known}, nil
 }
 
 func (c *Consensus) onStatus(bus.Peer, struct{}) (statusReply, error) {

@@ -19,6 +19,7 @@ const (
 	callEnlist
 	callRetire
 	callView
+	callPlace
 )
 
 // Calls between nodes that need not be members.
@@ -81,6 +82,12 @@ type statusReply struct {
 // one does nothing.
 type enlistCall struct {
 	RaftID string `json:"raftID"`
+}
+
+// placeReply answers whether raft's configuration has a member.
+type placeReply struct {
+	Leader bool `json:"leader"` // the answer counts
+	Known  bool `json:"known"`
 }
 
 // infoReply is who a node is, for MEET.
@@ -157,6 +164,7 @@ func (c *Consensus) handle() {
 	c.bus.HandleRPC(callEnlist, answering(c.onEnlist))
 	c.bus.HandleRPC(callRetire, answering(c.onRetire))
 	c.bus.HandleRPC(callView, answering(c.onView))
+	c.bus.HandleRPC(callPlace, answering(c.onPlace))
 	c.bus.HandleOpen(openInfo, answering(c.onInfo))
 	c.bus.HandleOpen(openForm, answering(c.onForm))
 	c.bus.HandleOpen(openJoinMe, answering(c.onJoinMe))
@@ -165,7 +173,7 @@ func (c *Consensus) handle() {
 
 func (c *Consensus) unhandle() {
 	c.bus.Handle(bus.ProtoView, nil)
-	for k := callPropose; k <= callView; k++ {
+	for k := callPropose; k <= callPlace; k++ {
 		c.bus.HandleRPC(k, nil)
 	}
 	for k := openInfo; k <= openJoin; k++ {
