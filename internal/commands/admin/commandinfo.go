@@ -41,7 +41,7 @@ func (d *Deps) commandInfo(c *command.Ctx) error {
 		if s := d.lookup(name); s != nil {
 			writeSpec(c.Out, s)
 		} else {
-			c.Out.NullArray()
+			c.Out.Null()
 		}
 	}
 	return nil

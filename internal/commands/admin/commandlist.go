@@ -36,7 +36,7 @@ func (d *Deps) commandList(c *command.Ctx) error {
 			names = append(names, s.FullName())
 		}
 		for _, sub := range s.SubSpecs() {
-			if len(c.Args) > 2 && accept(sub) {
+			if accept(sub) {
 				names = append(names, sub.FullName())
 			}
 		}

@@ -7,8 +7,9 @@ import (
 
 // Specs returns the commands. Arities, flags, categories and tips are those of
 // Redis 7.2.
-func Specs(deps Deps) []command.Spec {
-	d := &deps
+func Specs(deps Deps) []command.Spec { return specsOf(&deps) }
+
+func specsOf(d *Deps) []command.Spec {
 	const (
 		anytime = command.Loading | command.Stale
 		admin   = command.Admin | command.NoScript | anytime
