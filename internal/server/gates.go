@@ -7,10 +7,10 @@ import (
 	"github.com/redwingdb/redwing/internal/topology"
 )
 
-// errDebugDenied is the reply to a Protected command. Source: Redis 7.2, server.c,
+// errProtected is the reply to a Protected command. Source: Redis 7.2, server.c,
 // processCommand.
 func errProtected(name string) *resp.Error {
-	return resp.NewError("ERR " + name + " command not allowed. If the enable-" + name +
+	return resp.NewError("ERR " + upper(name) + " command not allowed. If the enable-" + name +
 		"-command option is set to \"local\", you can run it from a local connection, " +
 		"otherwise you need to set this option in the configuration file, and then restart the server.")
 }

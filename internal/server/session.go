@@ -185,6 +185,11 @@ func (s *Session) Wake() {
 		return
 	}
 	s.tick()
+	s.out.sendable(s.srv.durable.Load())
+	if len(s.out.marks) > 0 {
+		// Before the driver asks what may be sent: no word of the log is missed.
+		s.srv.awaitDurable(s)
+	}
 	switch s.wait {
 	case retry:
 		s.wait = ready
@@ -193,7 +198,6 @@ func (s *Session) Wake() {
 	case blocked:
 		s.tryResume()
 	case withheld:
-		s.out.sendable(s.srv.durable.Load())
 		if !s.out.full() {
 			s.wait = ready
 		}
