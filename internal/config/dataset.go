@@ -18,7 +18,7 @@ func (c *Config) replicationDirectives() []*directive {
 			help: "address under which the primary lists this replica"},
 		{name: "replica-announce-port", alias: "slave-announce-port", value: integer(&c.ReplicaAnnouncePort, 0, 65535), def: "0", effect: AtOnce,
 			help: "port under which the primary lists this replica"},
-		{name: "repl-backlog-size", value: bytes(&c.ReplBacklogBytes, 1, maxInt), def: "1mb", effect: Applied,
+		{name: "repl-backlog-size", value: size(&c.ReplBacklogBytes, 1, maxInt), def: "1mb", effect: Applied,
 			help: "effects kept for replicas that come back"},
 		{name: "repl-timeout", value: integer(&c.ReplTimeoutSeconds, 1, 1<<31-1), def: "60", effect: AtOnce,
 			help: "seconds of silence after which a replication link is dropped"},
@@ -48,7 +48,7 @@ func (c *Config) replicationDirectives() []*directive {
 func (c *Config) memoryDirectives() []*directive {
 	const lazy = "memory is always given back in the background"
 	return []*directive{
-		{name: "maxmemory", value: bytes(&c.MaxMemoryBytes, 0, maxInt), def: "0", effect: AtOnce,
+		{name: "maxmemory", value: size(&c.MaxMemoryBytes, 0, maxInt), def: "0", effect: AtOnce,
 			help: "memory of the data set past which commands that add to it are refused; 0: no limit"},
 		{name: "maxmemory-policy", value: only(inertEnum("volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"), "noeviction", "keys are not evicted yet"), def: "noeviction", effect: Only},
 		{name: "maxmemory-samples", value: inertInt(1, 64), def: "5", effect: Inert},

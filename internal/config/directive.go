@@ -40,7 +40,7 @@ type directive struct {
 // an entry: such a value has no reader, so its storage has no name.
 func inertBool() value                 { return boolean(new(Bool)) }
 func inertInt(min, max int64) value    { return integer(new(Int), min, max) }
-func inertBytes() value                { return bytes(new(Int), 0, maxInt) }
+func inertBytes() value                { return size(new(Int), 0, maxInt) }
 func inertText() value                 { return text(new(Text), nil) }
 func inertEnum(names ...string) value  { return enum(new(Text), names...) }
 func inertWords(max int) value         { return words(new(List), max, nil) }

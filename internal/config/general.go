@@ -2,7 +2,7 @@ package config
 
 func (c *Config) generalDirectives() []*directive {
 	return []*directive{
-		{name: "dir", value: text(&c.Dir, nil), def: ".", effect: AtStart,
+		{name: "dir", value: directory(&c.Dir), def: ".", effect: AtStart,
 			help: "directory of the node's own files; the process works in it"},
 		{name: "databases", value: integer(&c.Databases, 1, 1<<16), def: "16", effect: AtStart,
 			help: "numbered databases of a plain server; a node of a cluster has one"},

@@ -2,6 +2,8 @@ package config
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 )
@@ -41,6 +43,19 @@ func TestGet(t *testing.T) {
 	} {
 		if got := get(c, tc.patterns...); !slices.Equal(got, tc.want) {
 			t.Errorf("CONFIG GET %q: %q, want %q", tc.patterns, got, tc.want)
+		}
+	}
+}
+
+func TestDir(t *testing.T) {
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for arg, want := range map[string]string{".": here, "data": here + "/data", "../x": filepath.Dir(here) + "/x", "/tmp": "/tmp"} {
+		c, err := Parse(nil, []string{"--dir", arg})
+		if err != nil || c.Get("dir")[0].Value != want {
+			t.Errorf("dir %s: %v, %v, want %s", arg, c.Get("dir"), err, want)
 		}
 	}
 }

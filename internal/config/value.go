@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -120,12 +121,12 @@ func (v integerValue) domain() string {
 	return fmt.Sprintf("integer, %d to %d", v.min, v.max)
 }
 
-// bytesValue is a size with an optional unit.
-type bytesValue struct{ integerValue }
+// sizeValue is a size with an optional unit.
+type sizeValue struct{ integerValue }
 
-func bytes(dst *Int, min, max int64) value { return bytesValue{integerValue{dst, min, max}} }
+func size(dst *Int, min, max int64) value { return sizeValue{integerValue{dst, min, max}} }
 
-func (v bytesValue) set(args []string) error {
+func (v sizeValue) set(args []string) error {
 	s, err := one(args)
 	if err != nil {
 		return err
@@ -137,7 +138,7 @@ func (v bytesValue) set(args []string) error {
 	return v.store(n)
 }
 
-func (v bytesValue) domain() string {
+func (v sizeValue) domain() string {
 	if v.min > 0 {
 		return "bytes, at least " + formatBytes(v.min)
 	}
@@ -145,7 +146,7 @@ func (v bytesValue) domain() string {
 }
 
 // lines prints the size with the largest unit that divides it.
-func (v bytesValue) lines() [][]string { return [][]string{{formatBytes(v.dst.Get())}} }
+func (v sizeValue) lines() [][]string { return [][]string{{formatBytes(v.dst.Get())}} }
 
 // byteUnits are the units of redis.conf: powers of ten without b, of two with it.
 var byteUnits = map[string]int64{
@@ -246,6 +247,35 @@ func (v textValue) set(args []string) error {
 func (v textValue) text() string   { return v.dst.Get() }
 func (v textValue) args() []string { return []string{v.text()} }
 func (v textValue) domain() string { return "text" }
+
+// directoryValue is the name of a directory. A relative one is resolved when it is
+// set, except ".", which is wherever the process works.
+type directoryValue struct{ textValue }
+
+func directory(dst *Text) value { return directoryValue{textValue{dst: dst}} }
+
+func (v directoryValue) set(args []string) error {
+	s, err := one(args)
+	if err != nil {
+		return err
+	}
+	if s != "." {
+		if s, err = filepath.Abs(s); err != nil {
+			return err
+		}
+	}
+	v.dst.v.Store(&s)
+	return nil
+}
+
+func (v directoryValue) text() string {
+	if path, err := filepath.Abs(v.dst.Get()); err == nil {
+		return path
+	}
+	return v.dst.Get()
+}
+
+func (v directoryValue) domain() string { return "path" }
 
 // wordsValue is a list of words; check, if set, judges the whole.
 type wordsValue struct {

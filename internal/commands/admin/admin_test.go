@@ -382,3 +382,33 @@ func TestCommandDocs(t *testing.T) {
 		t.Errorf("%d commands", n)
 	}
 }
+
+// Every directive of redis-server is known here, under all of its names and with its
+// default, but for those below.
+func TestDirectivesAgainstRedis(t *testing.T) {
+	redis := commandtest.StartRedis(t)
+	r := newRig(t)
+	theirs, ours := redis.Ask("CONFIG", "GET", "*").Pairs(), r.do("CONFIG", "GET", "*").Pairs()
+	same := func(names ...string) map[string]string {
+		out := make(map[string]string)
+		for _, name := range names {
+			out[name] = theirs[name].Text // what the test has set
+		}
+		return out
+	}
+	known := same("port", "unixsocket", "dir")
+	maps.Copy(known, map[string]string{
+		"cluster-node-timeout": "15000", // failover is to be fast
+	})
+	for name, value := range theirs {
+		mine, ok := ours[name]
+		switch want, differs := known[name]; {
+		case !ok:
+			t.Errorf("%s (%q) is not known", name, value.Text)
+		case differs && (value.Text != want || value.Text == mine.Text):
+			t.Errorf("%s: redis %q, ours %q, expected a difference", name, value.Text, mine.Text)
+		case !differs && value.Text != mine.Text:
+			t.Errorf("%s: redis %q, ours %q", name, value.Text, mine.Text)
+		}
+	}
+}
