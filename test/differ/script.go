@@ -69,7 +69,7 @@ func inOrder(raw string) string {
 }
 
 func flat(v commandtest.Reply) string {
-	if v.Kind != '*' {
+	if v.Items == nil {
 		return fmt.Sprintf("%c%q", v.Kind, v.Text)
 	}
 	items := make([]string, len(v.Items))
@@ -77,5 +77,5 @@ func flat(v commandtest.Reply) string {
 		items[i] = flat(item)
 	}
 	slices.Sort(items)
-	return "[" + strings.Join(items, " ") + "]"
+	return string(v.Kind) + "[" + strings.Join(items, " ") + "]"
 }

@@ -24,12 +24,23 @@ func TestScripts(t *testing.T) {
 	}
 	for _, f := range files {
 		name := strings.TrimSuffix(f.Name(), ".txt")
+		text, err := scripts.ReadFile("scripts/" + f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := parseScript(string(text))
+		if err != nil || len(lines) == 0 {
+			t.Fatalf("%s: %d lines, %v", f.Name(), len(lines), err)
+		}
+		redis.Ask("HELLO", "2")
 		t.Run(name, func(t *testing.T) {
-			text, err := scripts.ReadFile("scripts/" + f.Name())
-			if err != nil {
-				t.Fatal(err)
-			}
-			runScript(t, known, redis, name, string(text))
+			runScript(t, known, redis, newSession(t), name, lines)
+		})
+		redis.Ask("HELLO", "3")
+		t.Run(name+" in RESP3", func(t *testing.T) {
+			ours := newSession(t)
+			ours.UseRESP3()
+			runScript(t, known, redis, ours, name, lines)
 		})
 	}
 	if gone := known.Gone(); len(gone) > 0 && !t.Failed() {
@@ -37,14 +48,9 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-func runScript(t *testing.T, known *Known, redis *commandtest.Redis, name, text string) {
-	lines, err := parseScript(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+func runScript(t *testing.T, known *Known, redis *commandtest.Redis, ours session, name string, lines []line) {
 	redis.Ask("SELECT", "0")
 	redis.Ask("FLUSHALL")
-	ours := newSession(t)
 	for _, l := range lines {
 		theirs, mine := string(redis.Do(l.words...)), ours.do(l.words...)
 		if l.sorted {

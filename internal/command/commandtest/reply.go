@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// Reply is a parsed RESP2 reply.
+// Reply is a parsed reply.
 type Reply struct {
-	Kind  byte   // + - : $ *
-	Text  string // of + - : $
-	Null  bool   // of $ and *
-	Items []Reply
+	Kind  byte    // its first byte: + - : $ * in RESP2
+	Text  string  // of what is no aggregate
+	Null  bool    // of $, * and _
+	Items []Reply // of an aggregate; a map's names and values alternate
 }
 
-// ReadReply reads one RESP2 reply, returning its bytes too.
+// ReadReply reads one reply of RESP2 or RESP3, returning its bytes too.
 func ReadReply(r *bufio.Reader) (v Reply, raw []byte, err error) {
 	var all bytes.Buffer
 	v, err = readReply(r, &all)
@@ -35,7 +35,15 @@ func readReply(r *bufio.Reader, raw *bytes.Buffer) (v Reply, err error) {
 		return v, fmt.Errorf("commandtest: empty reply line")
 	}
 	v.Kind, v.Text = line[0], line[1:]
-	if v.Kind != '$' && v.Kind != '*' {
+	bulk := false
+	switch v.Kind {
+	case '_':
+		v.Null = true
+		return v, nil
+	case '$', '=':
+		bulk = true
+	case '*', '%', '~', '>':
+	default:
 		return v, nil
 	}
 	n, err := strconv.Atoi(v.Text)
@@ -45,7 +53,7 @@ func readReply(r *bufio.Reader, raw *bytes.Buffer) (v Reply, err error) {
 	v.Text, v.Null = "", n < 0
 	switch {
 	case n < 0:
-	case v.Kind == '$':
+	case bulk:
 		b := make([]byte, n+2)
 		if _, err := io.ReadFull(r, b); err != nil {
 			return v, err
@@ -53,6 +61,9 @@ func readReply(r *bufio.Reader, raw *bytes.Buffer) (v Reply, err error) {
 		raw.Write(b)
 		v.Text = string(b[:n])
 	default:
+		if v.Kind == '%' {
+			n *= 2
+		}
 		for range n {
 			item, err := readReply(r, raw)
 			if err != nil {
@@ -64,7 +75,7 @@ func readReply(r *bufio.Reader, raw *bytes.Buffer) (v Reply, err error) {
 	return v, nil
 }
 
-// Parse parses a whole RESP2 reply.
+// Parse parses a whole reply.
 func Parse(raw []byte) (Reply, error) {
 	r := bufio.NewReader(bytes.NewReader(raw))
 	v, _, err := ReadReply(r)

@@ -55,6 +55,9 @@ func NewRunner(t testing.TB, databases int, groups ...[]command.Spec) *Runner {
 	return r
 }
 
+// UseRESP3 makes the replies those of RESP3.
+func (r *Runner) UseRESP3() { r.out.RESP3 = true }
+
 // Do runs a request and returns its reply; the bytes are valid until the next call.
 func (r *Runner) Do(words ...string) []byte { return r.Run(Args(words...)) }
 

@@ -50,7 +50,7 @@ func (v Reply) plain() string {
 		return "nil"
 	case v.Kind == '-':
 		return "-" + v.Text
-	case v.Kind == '*':
+	case v.Items != nil || v.Kind == '*':
 		items := make([]string, len(v.Items))
 		for i, item := range v.Items {
 			items[i] = item.plain()
