@@ -43,6 +43,7 @@ type Log struct {
 	entries atomic.Bool // someone reads entries: marks are kept
 	offset  atomic.Int64
 	perSlot atomic.Pointer[slotOffsets]
+	refused atomic.Int64
 
 	mu struct {
 		sync.Mutex
@@ -51,6 +52,7 @@ type Log struct {
 		segments    int // linked ones
 		orphans     int // unlinked ones that readers still look at
 
+		sealed       bool
 		db           int // database that the stream has selected, noDB: none
 		backlogOn    bool
 		backlogBytes int64
@@ -95,6 +97,9 @@ func (l *Log) Append(b *Block) int64 {
 		return l.offset.Load()
 	}
 	l.mu.Lock()
+	if l.mu.sealed {
+		return l.refuseAndUnlock()
+	}
 	l.selectLocked(b.Entries[0].DB)
 	last := len(b.Entries) - 1
 	if last > 0 {
@@ -124,6 +129,9 @@ func (l *Log) AppendEntry(slot slots.Slot, db int, args ...[]byte) int64 {
 		return l.offset.Load()
 	}
 	l.mu.Lock()
+	if l.mu.sealed {
+		return l.refuseAndUnlock()
+	}
 	l.selectLocked(db)
 	l.mu.scratch = resp.AppendCommand(l.mu.scratch[:0], args...)
 	e := [1]Entry{{Slot: slot, DB: db}}
@@ -138,6 +146,10 @@ func (l *Log) AppendControl(args ...[]byte) int64 {
 		return l.offset.Load()
 	}
 	l.mu.Lock()
+	if l.mu.sealed { // a question or a sign of life of a primary that was: no harm
+		defer l.mu.Unlock()
+		return l.offset.Load()
+	}
 	l.mu.scratch = resp.AppendCommand(l.mu.scratch[:0], args...)
 	l.writeLocked(l.mu.scratch)
 	return l.publishAndUnlock(nil)
@@ -163,6 +175,25 @@ func (l *Log) AppendRaw(b *Block) int64 {
 	}
 	l.writeLocked(b.Buf[at:])
 	return l.publishAndUnlock(b.Entries)
+}
+
+// Seal makes the log that of a copy: only AppendRaw writes to it, so that its offsets
+// stay those of the primary. An effect of this node's own is left out and counted.
+func (l *Log) Seal(on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.sealed = on
+	l.refused.Store(0)
+}
+
+// Refused returns how many effects were left out since Seal: the data of this node
+// have changed by more than the primary's stream.
+func (l *Log) Refused() int64 { return l.refused.Load() }
+
+func (l *Log) refuseAndUnlock() int64 {
+	l.refused.Add(1)
+	l.mu.Unlock()
+	return l.offset.Load()
 }
 
 // Entries reports whether marks of entries or offsets of slots are wanted.

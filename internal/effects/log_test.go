@@ -88,6 +88,27 @@ func TestNothingIsKeptForNobody(t *testing.T) {
 	}
 }
 
+func TestSealedLogTakesOnlyTheCopy(t *testing.T) {
+	l := NewLog(Options{})
+	defer l.Close()
+	l.SetBacklog(true, 0)
+	l.Seal(true)
+	var b Block
+	b.Add(1, 0, []byte("DEL"), []byte("a"))
+	l.Append(&b)
+	l.AppendEntry(1, 0, []byte("DEL"), []byte("a"))
+	if end := l.AppendControl([]byte("PING")); end != 0 || l.Refused() != 2 {
+		t.Fatalf("offset %d, %d refused", end, l.Refused())
+	}
+	if end := l.AppendRaw(&b); end != int64(len(b.Buf)) {
+		t.Fatalf("offset %d", end)
+	}
+	l.Seal(false)
+	if end := l.Append(&b); end <= int64(len(b.Buf)) || l.Refused() != 0 {
+		t.Fatalf("offset %d, %d refused", end, l.Refused())
+	}
+}
+
 func TestSlowReaderIsDropped(t *testing.T) {
 	l := NewLog(Options{})
 	defer l.Close()

@@ -142,6 +142,7 @@ func (a *attached) endLocked(why string) {
 	a.gone = true
 	r := a.r
 	delete(r.mu.replicas, a)
+	r.countGoodLocked()
 	if len(r.mu.replicas) == 0 {
 		r.mu.noReplicas = r.mono()
 	}
@@ -203,6 +204,7 @@ func (a *attached) partial(id ID, next int64) error {
 	a.reader = reader
 	a.state = stateOnline
 	a.ackOffset, a.ackAt = next-1, r.mono()
+	r.countGoodLocked()
 	line := "+CONTINUE\r\n"
 	if a.hs.psync2 {
 		line = "+CONTINUE " + string(r.mu.history.id) + "\r\n"

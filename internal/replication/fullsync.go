@@ -16,10 +16,6 @@ import (
 	"github.com/redwingdb/redwing/internal/persist/rdb"
 )
 
-// queueBytes bounds what writers hand over to the snapshot of a full sync while the
-// replica is slow; past it the sync is dropped.
-const queueBytes = 64 << 20
-
 // cut is the instant of a full sync.
 type cut struct {
 	snapshot *engine.Snapshot
@@ -82,6 +78,7 @@ func (a *attached) full(ctx context.Context, old bool) error {
 	defer r.mu.Unlock()
 	a.state = stateOnline
 	a.ackAt = r.mono()
+	r.countGoodLocked()
 	return nil
 }
 
@@ -110,7 +107,7 @@ func (a *attached) takeCut() (cut, error) {
 	var failed error
 	snap, err := r.o.Keyspace.Snapshot(engine.SnapshotOptions{
 		DB:         -1,
-		QueueBytes: queueBytes,
+		QueueBytes: r.o.SyncQueueBytes,
 		AtCut: func() {
 			r.mu.Lock()
 			defer r.mu.Unlock()

@@ -4,8 +4,7 @@ import (
 	"time"
 )
 
-// housePeriod is how often timeouts are looked at; it is also the period of the
-// acknowledgements of a replica.
+// housePeriod is how often timeouts are looked at.
 const housePeriod = time.Second
 
 // keepHouse pings replicas, drops those that are silent or too far behind, and gives
@@ -33,6 +32,7 @@ func (r *Replication) tidy() {
 	for a := range r.mu.replicas {
 		r.checkReplicaLocked(a, now, set)
 	}
+	r.countGoodLocked()
 	if r.replica.Load() {
 		return
 	}

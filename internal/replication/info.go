@@ -44,23 +44,30 @@ func (r *Replication) Replicas() []ReplicaInfo {
 	return out
 }
 
-// GoodReplicas returns how many replicas are online and have been heard of within
-// min-replicas-max-lag.
-func (r *Replication) GoodReplicas() int {
-	most := r.settings().MinReplicasMaxLag
-	n := 0
-	for _, a := range r.Replicas() {
-		if a.Online && a.Lag <= most {
+// countGoodLocked counts the replicas that are online and have been heard of within
+// min-replicas-max-lag. REQUIRES: r.mu held.
+func (r *Replication) countGoodLocked() {
+	set := r.settings()
+	now := r.mono()
+	n := int32(0)
+	for a := range r.mu.replicas {
+		if a.state == stateOnline && since(now, a.ackAt) <= set.MinReplicasMaxLag {
 			n++
 		}
 	}
-	return n
+	r.goodReplicas.Store(n)
+	r.minReplicas.Store(int32(set.MinReplicas))
 }
 
-// FewReplicas reports whether writes are refused by min-replicas-to-write.
+// GoodReplicas returns how many replicas were online and heard of within
+// min-replicas-max-lag when that was looked at last: at most a second ago.
+func (r *Replication) GoodReplicas() int { return int(r.goodReplicas.Load()) }
+
+// FewReplicas reports whether writes are refused by min-replicas-to-write. It costs
+// two atomic loads.
 func (r *Replication) FewReplicas() bool {
-	s := r.settings()
-	return s.MinReplicas > 0 && !r.replica.Load() && r.GoodReplicas() < s.MinReplicas
+	most := r.minReplicas.Load()
+	return most > 0 && r.goodReplicas.Load() < most && !r.replica.Load()
 }
 
 // Info appends the fields of INFO replication, "name:value\r\n" each, without the
@@ -68,12 +75,6 @@ func (r *Replication) FewReplicas() bool {
 func (r *Replication) Info(dst []byte) []byte {
 	set := r.settings()
 	replicas := r.Replicas()
-	good := 0
-	for _, a := range replicas {
-		if a.Online && a.Lag <= set.MinReplicasMaxLag {
-			good++
-		}
-	}
 	backlog := r.o.Log.Backlog()
 	offset := r.o.Log.Offset()
 	r.mu.Lock()
@@ -123,7 +124,7 @@ func (r *Replication) Info(dst []byte) []byte {
 	}
 	line("connected_slaves", len(replicas))
 	if set.MinReplicas > 0 {
-		line("min_slaves_good_slaves", good)
+		line("min_slaves_good_slaves", r.GoodReplicas())
 	}
 	for i, a := range replicas {
 		line("slave"+strconv.Itoa(i), fmt.Sprintf("ip=%s,port=%d,state=%s,offset=%d,lag=%d",

@@ -300,7 +300,7 @@ func (s *session) sync() error {
 	r := s.r
 	r.mu.Lock()
 	id, next := "?", "-1"
-	if r.mu.resume && !r.mu.dirty {
+	if r.mu.resume && !r.mu.dirty && r.o.Log.Refused() == 0 {
 		id, next = string(r.mu.history.id), strconv.FormatInt(r.o.Log.Offset()+1, 10)
 	}
 	r.mu.Unlock()

@@ -207,6 +207,7 @@ func (r *Replication) dropData() {
 	}
 	ks.FlushAll()
 	ks.Flush(ks.StagingDB())
+	r.o.Log.Seal(true) // writes of this node's own that it has refused are gone too
 }
 
 // loadKey puts one key into the keyspace. Expired ones too: their deletion comes by

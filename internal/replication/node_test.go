@@ -47,6 +47,8 @@ type nodeOptions struct {
 	id       string
 	settings Settings
 	quiet    bool
+	// syncQueue is Options.SyncQueueBytes.
+	syncQueue int64
 }
 
 func startNode(t *testing.T, o nodeOptions) *node {
@@ -71,7 +73,7 @@ func startNode(t *testing.T, o nodeOptions) *node {
 		logger = zaptest.NewLogger(t).Named(fmt.Sprint(n.port()))
 	}
 	n.rep = New(Options{
-		Keyspace: n.ks, Log: n.log, Cluster: o.cluster, Node: o.id, Run: o.id + "-run",
+		Keyspace: n.ks, Log: n.log, Cluster: o.cluster, SyncQueueBytes: o.syncQueue, Node: o.id, Run: o.id + "-run",
 		Settings: func() Settings { return *n.settings.Load() }, Logger: logger,
 	})
 	if n.table, err = command.NewTable(str.Specs(), keys.Specs(keys.Deps{}), n.rep.Specs()); err != nil {

@@ -28,6 +28,12 @@ type Options struct {
 	Settings func() Settings
 	// Dial connects to a primary. nil: plain TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
+	// AckPeriod is how often a replica acknowledges without being asked.
+	// 0: 1 s, in a cluster 250 ms.
+	AckPeriod time.Duration
+	// SyncQueueBytes bounds what writers hand over to the snapshot of a full sync while
+	// the replica is slow; past it the sync is dropped. 0: 64 MiB.
+	SyncQueueBytes int64
 	// Clock is for pings, timeouts and retries. nil: the machine's.
 	Clock  clock.Clock
 	Logger *zap.Logger
@@ -51,6 +57,8 @@ type Replication struct {
 	linkUp  atomic.Bool // synchronised with the primary
 	loading atomic.Bool // data are being replaced, or were and are not whole
 	waiting atomic.Int32
+	// min-replicas-to-write, and the replicas that count for it, as of the last look.
+	minReplicas, goodReplicas atomic.Int32
 
 	stats Stats
 
@@ -102,6 +110,15 @@ func New(o Options) *Replication {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 		}
 	}
+	if o.AckPeriod <= 0 {
+		o.AckPeriod = time.Second
+		if o.Cluster {
+			o.AckPeriod = 250 * time.Millisecond
+		}
+	}
+	if o.SyncQueueBytes <= 0 {
+		o.SyncQueueBytes = 64 << 20
+	}
 	r := &Replication{o: o, log: o.Logger.Named("replication"), syncs: make(chan struct{}, 1)}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.mu.history = newHistory()
@@ -118,6 +135,7 @@ func New(o Options) *Replication {
 // Follow and before any connection is served.
 func (r *Replication) Start(t *command.Table, w *command.Watches) {
 	r.table, r.watches = t, w
+	r.tidy()
 	r.wg.Add(1)
 	go func() {
 		defer r.wg.Done()
@@ -203,6 +221,7 @@ func (r *Replication) Follow(t Target) {
 	}
 	r.mu.target = &t
 	if !wasReplica {
+		r.o.Log.Seal(true)
 		// What this node wrote as a primary is known by its own id (as Redis keeps a
 		// "cached primary" made of itself): the new primary may share it.
 		r.mu.resume = r.o.Log.Backlog().On
@@ -261,6 +280,7 @@ func (r *Replication) Promote(ctx context.Context, m Mark) error {
 	r.mu.mark = m
 	r.mu.dirty = false
 	r.loading.Store(false)
+	r.o.Log.Seal(false)
 	r.replica.Store(false)
 	r.markStreamLocked()
 	// They come back and learn the new id.

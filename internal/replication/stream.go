@@ -94,7 +94,7 @@ type errRefused struct{ why string }
 
 func (e errRefused) Error() string { return "replication: " + e.why }
 
-// ackPeriodically acknowledges each second.
+// ackPeriodically acknowledges without being asked, as a sign of life.
 func (st *stream) ackPeriodically() (stop func()) {
 	ctx, cancel := context.WithCancel(st.l.ctx)
 	done := make(chan struct{})
@@ -104,7 +104,7 @@ func (st *stream) ackPeriodically() (stop func()) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-st.r.o.Clock.After(housePeriod):
+			case <-st.r.o.Clock.After(st.r.o.AckPeriod):
 			}
 			if st.ack() != nil {
 				_ = st.conn.Close() // wakes the reading side
@@ -135,6 +135,9 @@ func (st *stream) feed(buf []byte) (done int, err error) {
 		}
 		if st.l.ctx.Err() != nil {
 			return done, st.l.ctx.Err()
+		}
+		if st.r.o.Log.Refused() > 0 {
+			return done, errors.New("replication: this node has written on its own account")
 		}
 		if err := st.request(args, buf[done:done+n]); err != nil {
 			return done, err

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -74,14 +75,20 @@ func StartIn(t testing.TB, dir string, directives ...string) *Server {
 	return nil
 }
 
+// freePort finds a free port below the range that the system gives to clients: a
+// client that dials a free port of that range may be connected to itself.
 func freePort(t testing.TB) int {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := 20000 + rand.IntN(12000)
+		ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			_ = ln.Close()
+			return port
+		}
 	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
+	t.Fatal("no free port")
+	return 0
 }
 
 func (s *Server) awaitUp(ended <-chan struct{}) bool {
@@ -90,8 +97,14 @@ func (s *Server) awaitUp(ended <-chan struct{}) bool {
 	deadline := time.After(10 * time.Second)
 	for {
 		if c, err := net.Dial("tcp", s.Addr()); err == nil {
+			_ = c.SetDeadline(time.Now().Add(time.Second))
+			_, _ = c.Write([]byte("PING\r\n"))
+			var reply [64]byte
+			n, _ := c.Read(reply[:])
 			_ = c.Close()
-			return true
+			if bytes.HasPrefix(reply[:n], []byte("+PONG")) || bytes.HasPrefix(reply[:n], []byte("-NOAUTH")) || bytes.HasPrefix(reply[:n], []byte("-MASTERDOWN")) {
+				return true
+			}
 		}
 		select {
 		case <-ended:

@@ -1,0 +1,223 @@
+package replication
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redwingdb/redwing/internal/command"
+	"github.com/redwingdb/redwing/internal/commands/keys"
+	"github.com/redwingdb/redwing/internal/commands/str"
+	"github.com/redwingdb/redwing/internal/effects"
+	"github.com/redwingdb/redwing/internal/engine"
+	"github.com/redwingdb/redwing/internal/resp"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// sink is a connection that takes everything and gives nothing.
+type sink struct{ bytes.Buffer }
+
+func (s *sink) Read([]byte) (int, error)         { return 0, io.EOF }
+func (s *sink) Close() error                     { return nil }
+func (s *sink) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (s *sink) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (s *sink) SetDeadline(time.Time) error      { return nil }
+func (s *sink) SetReadDeadline(time.Time) error  { return nil }
+func (s *sink) SetWriteDeadline(time.Time) error { return nil }
+
+// newStream returns a stream that is fed by hand, on a keyspace of its own.
+func newStream(t testing.TB, cluster bool) (*stream, *sink) {
+	t.Helper()
+	log := effects.NewLog(effects.Options{})
+	log.SetBacklog(true, 0)
+	log.TrackSlots()
+	ks, err := engine.New(engine.Options{Shards: 2, Databases: 4, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := New(Options{Keyspace: ks, Log: log, Cluster: cluster})
+	if r.table, err = command.NewTable(str.Specs(), keys.Specs(keys.Deps{}), r.Specs()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		r.Close()
+		log.Close()
+		ks.Close()
+	})
+	r.replica.Store(true)
+	log.Seal(true)
+	out := &sink{}
+	l := &link{r: r}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	t.Cleanup(l.cancel)
+	st := &stream{session: &session{l: l, r: r, conn: out}, applier: command.NewApplier(r.table, ks), db: -1}
+	st.mark = Mark{Cluster: "c", Shard: "s", Term: 3, Run: "r"}
+	st.locked = func() { log.AppendRaw(&st.raw) }
+	return st, out
+}
+
+func requests(lines ...string) []byte {
+	var b []byte
+	for _, l := range lines {
+		var args [][]byte
+		for w := range strings.FieldsSeq(l) {
+			args = append(args, []byte(w))
+		}
+		b = resp.AppendCommand(b, args...)
+	}
+	return b
+}
+
+func TestStreamIsKeptVerbatim(t *testing.T) {
+	st, out := newStream(t, false)
+	r, err := st.r.o.Log.NewReader(0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	in := requests("SELECT 2", "SET a 1", "PING", "MULTI", "INCR a", "SELECT 1", "SET b 5", "EXEC", "REPLCONF GETACK *", "DEL b")
+	for i := 0; i < len(in); { // in two pieces each
+		n, err := st.feed(in[i:min(len(in), i+40)])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			if n, err = st.feed(in[i:min(len(in), i+80)]); err != nil || n == 0 {
+				t.Fatal(n, err)
+			}
+		}
+		i += n
+	}
+	var got []byte
+	for len(got) < len(in) {
+		b, err := r.Next(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, b...)
+	}
+	if !bytes.Equal(got, in) {
+		t.Fatalf("the log has\n%q, the stream was\n%q", got, in)
+	}
+	ack := len(in) - len(requests("DEL b"))
+	if want := string(requests(fmt.Sprintf("REPLCONF ACK %d", ack))); out.String() != want {
+		t.Fatalf("answers %q, want %q", out.String(), want)
+	}
+	ks := st.r.o.Keyspace
+	if ks.Len(2) != 1 || ks.Len(1) != 0 || st.r.mu.streamDB != 1 {
+		t.Fatalf("%d and %d keys, database %d", ks.Len(2), ks.Len(1), st.r.mu.streamDB)
+	}
+}
+
+func TestStreamRefusals(t *testing.T) {
+	for _, c := range []struct{ lines, want string }{
+		{"SET a 1", "before any SELECT"},
+		{"MULTI;SET a 1;EXEC", "before any SELECT"},
+		{"SELECT 4", `selects database "4"`},
+		{"SELECT x", `selects database "x"`},
+		{"SELECT", "without a database"},
+		{"SELECT 0;RPUSH l a", "not applicable"},
+		{"SELECT 0;GET a", "not applicable"},
+		{"PING rw1:c:other:3:r", "the stream is now that of rw1:c:other:3:r"},
+		{"PING rw1:c:s:5:r;PING rw1:c:s:4:r", "term 4, this copy has term 5"},
+	} {
+		st, _ := newStream(t, true)
+		_, err := st.feed(requests(strings.Split(c.lines, ";")...))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.lines, err)
+		}
+	}
+	st, _ := newStream(t, true)
+	if _, err := st.feed([]byte("*1\r\n$x\r\n")); err == nil {
+		t.Error("garbage was taken")
+	}
+	// A write of this node's own ends the stream: only a full sync helps.
+	st.parser = resp.Parser{}
+	st.r.o.Log.AppendEntry(1, 0, []byte("DEL"), []byte("a"))
+	if _, err := st.feed(requests("PING")); err == nil {
+		t.Error("the stream went on")
+	}
+}
+
+func FuzzStream(f *testing.F) {
+	f.Add(requests("SELECT 2", "SET a 1", "PING", "MULTI", "INCR a", "SELECT 1", "SET b 5", "EXEC", "REPLCONF GETACK *", "DEL b"))
+	f.Add(requests("SELECT 0", "MULTI", "MULTI", "EXEC", "EXEC", "PUBLISH a b"))
+	f.Add(requests("PING rw1:c:s:5:r", "PING rw1:c:s:4:r"))
+	f.Add([]byte("\n\r\nPING\r\nselect 1\r\nset 'a' \"b\"\r\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		st, _ := newStream(t, true)
+		done, err := st.feed(b)
+		if done < 0 || done > len(b) {
+			t.Fatalf("%d of %d bytes are done", done, len(b))
+		}
+		// What was applied and what is in the log are the same bytes, but for a block
+		// that has not ended.
+		if off := st.r.o.Log.Offset(); err == nil && !st.inTx && off != int64(done) || off > int64(len(b)) {
+			t.Fatalf("offset %d, %d bytes done: %v", off, done, err)
+		}
+	})
+}
+
+// A replica that takes nothing while writers go on loses its sync, not the primary's
+// memory.
+func TestSlowSyncIsDropped(t *testing.T) {
+	p := startNode(t, nodeOptions{syncQueue: 4 << 20})
+	c := p.dial()
+	defer c.Close()
+	value := strings.Repeat("0123456789abcdef", 512) // 8 KiB
+	const count = 4000
+	for i := range count {
+		c.Do("SET", fmt.Sprint("key", i), value[:8000]+fmt.Sprint(i))
+	}
+	p.settings.Store(&Settings{NoCompress: true})
+	slow := p.dial()
+	defer slow.Close()
+	slow.Send("REPLCONF", "capa", "eof")
+	if got := slow.Reply(); got != "OK" {
+		t.Fatal(got)
+	}
+	slow.Send("PSYNC", "?", "-1")
+	eventually(t, "sync begun", func() bool { return p.rep.Stats().SyncFull.Load() == 1 })
+	for i := range count {
+		c.Do("SET", fmt.Sprint("key", i), "other")
+	}
+	// It takes up reading: the snapshot has been given up by then.
+	go func() { _, _ = io.Copy(io.Discard, slow) }()
+	eventually(t, "sync dropped", func() bool { return p.rep.Stats().SyncDropped.Load() == 1 && len(p.rep.Replicas()) == 0 })
+}
+
+// A link that is silent for the timeout ends on both sides.
+func TestSilenceEndsLinks(t *testing.T) {
+	p := startNode(t, nodeOptions{settings: Settings{Timeout: 50 * time.Millisecond}})
+	c := p.dial()
+	defer c.Close()
+	c.Send("PSYNC", "?", "-1")
+	eventually(t, "attached", func() bool { return len(p.rep.Replicas()) == 1 })
+	eventually(t, "dropped", func() bool { return len(p.rep.Replicas()) == 0 })
+
+	// A primary that accepts and says nothing.
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	r := startNode(t, nodeOptions{settings: Settings{Timeout: 50 * time.Millisecond}})
+	r.rep.Follow(Target{Host: "127.0.0.1", Port: ln.Addr().(*net.TCPAddr).Port})
+	for range 3 { // it comes again
+		conn, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	if r.rep.LinkUp() {
+		t.Fatal("link is up")
+	}
+}
