@@ -12,7 +12,6 @@ import (
 type Config struct {
 	Bind                List
 	Port                Int
-	TCPBacklog          Int
 	ProtectedMode       Bool
 	UnixSocket          Text
 	UnixSocketPerm      Int // a file mode; 0: leave it
