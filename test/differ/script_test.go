@@ -62,18 +62,3 @@ func runScript(t *testing.T, known *Known, redis *commandtest.Redis, ours sessio
 	}
 }
 
-// TestTable compares what the specs say with what redis-server says.
-func TestTable(t *testing.T) {
-	known, err := LoadKnown("table ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range commandtest.TableDiff(newSession(t).Table, commandtest.StartRedis(t)) {
-		if err := known.Check("table "+d.Command+" "+d.Field, d.Redis, d.Ours); err != nil {
-			t.Error(err)
-		}
-	}
-	if gone := known.Gone(); len(gone) > 0 && !t.Failed() {
-		t.Errorf("differences of known.tsv that have gone: %q", gone)
-	}
-}
