@@ -61,4 +61,3 @@ func runScript(t *testing.T, known *Known, redis *commandtest.Redis, ours sessio
 		}
 	}
 }
-
