@@ -44,6 +44,7 @@ type Options struct {
 	openStores     func(dir string, l *zap.Logger) (stores, error)
 	voterDeadAfter time.Duration
 	reopenAfter    time.Duration
+	lonelyAfter    time.Duration
 }
 
 func (o *Options) setDefaults() error {
@@ -74,6 +75,9 @@ func (o *Options) setDefaults() error {
 	}
 	if o.reopenAfter == 0 {
 		o.reopenAfter = reopenAfter
+	}
+	if o.lonelyAfter == 0 {
+		o.lonelyAfter = lonelyAfter
 	}
 	return errors.Join(errs...)
 }
@@ -116,6 +120,7 @@ type Consensus struct {
 		sync.Mutex
 		state   state
 		leaving map[topology.NodeID]time.Time // voters being removed, until when
+		adding  string                        // raft id of the spare being added
 		silent  map[topology.NodeID]time.Time // voters that do not answer, since when
 	}
 	pub publisher

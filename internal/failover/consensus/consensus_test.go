@@ -336,7 +336,9 @@ func TestRemoveLeader(t *testing.T) {
 
 // TestDeadVoterIsReplaced by a node that was none.
 func TestDeadVoterIsReplaced(t *testing.T) {
-	nodes := cluster(t, 4, func(o *Options) { o.voterDeadAfter = 300 * time.Millisecond })
+	nodes := cluster(t, 4, func(o *Options) {
+		o.voterDeadAfter, o.lonelyAfter = 300*time.Millisecond, 300*time.Millisecond
+	})
 	var dead *node
 	for _, n := range nodes {
 		if n.c.IsMember() && !n.c.IsLeader() {

@@ -32,6 +32,8 @@ type member struct {
 	wg    sync.WaitGroup
 	gone  chan struct{} // closed when the member is being closed
 
+	lonelySince time.Time // owned by the keeper: no leader was known since
+
 	led atomic.Pointer[election] // the last time this node was elected
 }
 
@@ -120,6 +122,7 @@ func (c *Consensus) openMember(s *state, create bool) (*member, error) {
 	m := &member{
 		id: raft.ServerID(s.raftID()), fsm: newFSM(c.publish), guard: g, wal: wal,
 		layer: newStreamLayer(c.bus, string(s.Node)), notes: make(chan bool, 16), gone: make(chan struct{}),
+		lonelySince: time.Now(),
 	}
 	log := newRaftLog(c.log.Named("raft"))
 	m.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{

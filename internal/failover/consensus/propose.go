@@ -145,12 +145,16 @@ func (c *Consensus) targets(hint topology.NodeID) []topology.NodeID {
 	return out
 }
 
+// maxHops bounds how often ask follows a hint at once.
+const maxHops = 4
+
 // ask puts a request to the leader until it has an answer or ctx ends, over leader and
 // voter changes.
 func (c *Consensus) ask(ctx context.Context, kind uint8, data []byte) (proposeReply, error) {
 	var last error
 	var hint topology.NodeID
 	pause := 5 * time.Millisecond
+	hops := 0 // between pauses: two nodes may take each other for the leader
 	for {
 		if c.Joining() {
 			return proposeReply{}, ErrJoining
@@ -191,10 +195,10 @@ func (c *Consensus) ask(ctx context.Context, kind uint8, data []byte) (proposeRe
 				break // go there at once
 			}
 		}
-		if hint != asked && hint != "" && ctx.Err() == nil {
+		if hops++; hint != asked && hint != "" && hops < maxHops && ctx.Err() == nil {
 			continue
 		}
-		hint = ""
+		hint, hops = "", 0
 		select {
 		case <-ctx.Done():
 			if last == nil {

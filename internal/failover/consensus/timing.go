@@ -38,6 +38,9 @@ const (
 	removeTimeout = 2 * time.Second
 	// catchUpTimeout is how long a spare may take before it is given up.
 	catchUpTimeout = 10 * time.Second
+	// lonelyAfter is how long a member hears from no leader before it asks whether raft
+	// still knows it.
+	lonelyAfter = 3 * time.Second
 	// voterDeadAfter is the silence after which a voter is replaced.
 	voterDeadAfter = 60 * time.Second
 )

@@ -272,6 +272,14 @@ func (c *Consensus) take(m *member, s step) error {
 		call[struct{}](ctx, c, s.node, callRetire, enlistCall{string(s.id)})
 		return nil
 	}
+	c.mu.Lock()
+	c.mu.adding = string(s.id)
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		c.mu.adding = ""
+		c.mu.Unlock()
+	}()
 	ctx, cancel := context.WithTimeout(c.ctx, catchUpTimeout)
 	defer cancel()
 	if _, err := call[struct{}](ctx, c, s.node, callEnlist, enlistCall{string(s.id)}); err != nil {
@@ -283,7 +291,10 @@ func (c *Consensus) take(m *member, s step) error {
 	goal := m.raft.CommitIndex()
 	for {
 		st, err := call[statusReply](ctx, c, s.node, callStatus, struct{}{})
-		if err == nil && st.Running && st.Applied >= goal {
+		if err == nil && !st.Running {
+			return fmt.Errorf("spare %s: %w", s.node, errNotMember)
+		}
+		if err == nil && st.Applied >= goal {
 			break
 		}
 		select {
@@ -367,10 +378,14 @@ func (c *Consensus) demote(ctx context.Context, m *member, rm topology.RemoveNod
 
 // checkPlace retires a member that raft has forgotten: a voter that was replaced while it
 // was down comes back with its stores and hears from nobody. Only the leader's word, with
-// a barrier behind it, counts.
+// a barrier behind it, counts. Called by the keeper only.
 func (c *Consensus) checkPlace(m *member) {
 	if _, id := m.raft.LeaderWithID(); id != "" {
+		m.lonelySince = time.Now()
 		return
+	}
+	if time.Since(m.lonelySince) < c.opt.lonelyAfter {
+		return // it has just been enlisted, or the leader has just died
 	}
 	if c.View().Node(c.Self()) == nil || slices.Contains(c.View().Voters(), c.Self()) {
 		return
@@ -399,7 +414,10 @@ func (c *Consensus) onPlace(_ bus.Peer, q enlistCall) (placeReply, error) {
 	if f.Error() != nil {
 		return placeReply{}, nil
 	}
-	known := slices.ContainsFunc(f.Configuration().Servers, func(s raft.Server) bool { return string(s.ID) == q.RaftID })
+	c.mu.Lock()
+	adding := c.mu.adding == q.RaftID
+	c.mu.Unlock()
+	known := adding || slices.ContainsFunc(f.Configuration().Servers, func(s raft.Server) bool { return string(s.ID) == q.RaftID })
 	return placeReply{Leader: true, Known: known}, nil
 }
 
