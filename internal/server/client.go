@@ -214,7 +214,7 @@ func runClientKill(c *command.Ctx) error {
 func (s *Session) kills(f killFilter) (n int) {
 	for _, other := range s.srv.sessions() {
 		if f.none || f.skipMe && other == s || f.id != 0 && f.id != other.id ||
-			f.addr != "" && f.addr != addrText(other.conn.RemoteAddr()) ||
+			f.addr != "" && f.addr != other.peerText() ||
 			f.laddr != "" && f.laddr != addrText(other.conn.LocalAddr()) {
 			continue
 		}
@@ -277,7 +277,7 @@ func (s *Session) appendInfo(dst []byte) []byte {
 	}
 	qbuf, obl := int64(s.in.w-s.in.r), int64(s.out.pending())
 	number("id", int64(s.id))
-	text("addr", addrText(s.conn.RemoteAddr()))
+	text("addr", s.peerText())
 	text("laddr", addrText(s.conn.LocalAddr()))
 	number("fd", int64(s.conn.FD()))
 	text("name", s.name)
@@ -307,6 +307,14 @@ func (s *Session) appendInfo(dst []byte) []byte {
 	text("lib-name", s.libName)
 	dst = append(append(dst, "lib-ver="...), s.libVer...)
 	return dst
+}
+
+// peerText is the client's address; one of a unix socket is known by the server's.
+func (s *Session) peerText() string {
+	if _, unix := s.conn.RemoteAddr().(*net.UnixAddr); unix {
+		return addrText(s.conn.LocalAddr())
+	}
+	return addrText(s.conn.RemoteAddr())
 }
 
 // addrText is an address as CLIENT LIST shows it; a unix socket is path:0.

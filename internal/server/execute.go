@@ -141,25 +141,31 @@ func (s *Session) finish(err error, offset int64) {
 	spec := s.spec
 	if err != nil {
 		s.replyError(&s.out.w, s.start, spec, err)
-	}
-	if s.parked != nil && s.wait == ready {
-		s.parkBlocked()
+		if s.toPark != nil {
+			s.dropBlock()
+		}
 	}
 	before := s.now
 	s.now = clock.Mono()
 	s.tally.note(s.srv, spec, s.now-before)
 	if s.route.leased {
 		if e := s.leaseOver(s.tx.union(spec.Flags)); e != nil {
-			if s.parked != nil {
-				s.unpark()
-				s.wait = ready
+			if s.toPark != nil {
+				s.dropBlock()
 			}
+			s.toTake = nil
 			s.out.w.Buf = s.out.w.Buf[:s.start]
 			s.out.w.Error(e)
 		}
 	}
 	if spec.Flags&command.RunsQueue != 0 {
 		s.endTx()
+	}
+	if s.toPark != nil {
+		s.parkBlocked()
+	}
+	if s.toTake != nil {
+		s.hijack, s.toTake = s.toTake, nil
 	}
 	if offset > 0 && s.srv.o.Settings.AwaitDurable.Load() && offset > s.srv.durable.Load() {
 		s.out.withhold(s.start, offset)

@@ -111,11 +111,10 @@ func testCommands() []command.Spec {
 
 // harness is a server without sockets.
 type harness struct {
-	t    testing.TB
-	srv  *Server
-	ks   *engine.Keyspace
-	log  *effects.Log
-	opts *Options
+	t   testing.TB
+	srv *Server
+	ks  *engine.Keyspace
+	log *effects.Log
 }
 
 func newHarness(t testing.TB, change func(*Options), more ...command.Spec) *harness {

@@ -10,7 +10,7 @@ import (
 // Block implements command.Client: it parks the session behind the command that is
 // running.
 func (s *Session) Block(deadline time.Time, resume func(out *resp.Writer, timedOut bool) bool, onEnd func()) (wake func()) {
-	s.parked = &parkedBlock{deadline, resume, onEnd}
+	s.toPark = &parkedBlock{deadline, resume, onEnd}
 	return s.wake
 }
 
@@ -18,6 +18,7 @@ func (s *Session) Block(deadline time.Time, resume func(out *resp.Writer, timedO
 // have come already; a first look is then only a post away.
 func (s *Session) parkBlocked() {
 	s.wait = blocked
+	s.parked, s.toPark = s.toPark, nil
 	s.srv.stats.blocked.Add(1)
 	if !s.parked.deadline.IsZero() {
 		s.conn.Alarm(s.parked.deadline)
@@ -38,15 +39,22 @@ func (s *Session) tryResume() {
 	s.used()
 }
 
+// dropBlock forgets a block that never came to be.
+func (s *Session) dropBlock() {
+	p := s.toPark
+	s.toPark = nil
+	if p.onEnd != nil {
+		p.onEnd()
+	}
+}
+
 // unpark ends a block for whatever reason.
 func (s *Session) unpark() {
 	p := s.parked
 	s.parked = nil
-	if s.wait == blocked {
-		s.srv.stats.blocked.Add(-1)
-		if !p.deadline.IsZero() {
-			s.conn.Alarm(time.Time{})
-		}
+	s.srv.stats.blocked.Add(-1)
+	if !p.deadline.IsZero() {
+		s.conn.Alarm(time.Time{})
 	}
 	if p.onEnd != nil {
 		p.onEnd()
@@ -87,8 +95,8 @@ func (s *Session) endOffLoop(err error, end func(error)) {
 // abandon frees what an off-loop run left to a session that has been closed meanwhile.
 // The goroutine of the run is the last to know the session.
 func (s *Session) abandon() {
-	if s.parked != nil {
-		s.unpark()
+	if s.toPark != nil {
+		s.dropBlock()
 	}
 	s.unwatch()
 }

@@ -53,11 +53,13 @@ type Session struct {
 	args   [][]byte // the present request while it waits
 	argLen int      // its bytes in the input
 	spec   *command.Spec
-	mask   engine.ShardMask // shards owned by an off-loop run
-	start  int              // where the present reply begins in the output
-	route  routed           // how the present command was routed
-	fresh  bool             // the View has been freshened for the present command
+	start  int    // where the present reply begins in the output
+	route  routed // how the present command was routed
+	fresh  bool   // the View has been freshened for the present command
 	parked *parkedBlock
+	// What the running handler, which may be off-loop, asks for; its end takes it up.
+	toPark *parkedBlock
+	toTake func(conn net.Conn, unread []byte)
 
 	now  int64 // clock.Mono at the end of the last command
 	wall int64 // Unix milliseconds, read once an Advance or Wake
@@ -323,4 +325,4 @@ func (s *Session) ClientID() uint64 { return s.id }
 func (s *Session) LastWrite() int64 { return s.lastWrite }
 
 // Hijack implements command.Client.
-func (s *Session) Hijack(take func(conn net.Conn, unread []byte)) { s.hijack = take }
+func (s *Session) Hijack(take func(conn net.Conn, unread []byte)) { s.toTake = take }

@@ -81,8 +81,10 @@ func TestClientInfo(t *testing.T) {
 
 type password string
 
-func (p password) NeedsPassword() bool              { return p != "" }
-func (p password) Authenticate(user, pw []byte) bool { return string(user) == "default" && string(pw) == string(p) }
+func (p password) NeedsPassword() bool { return p != "" }
+func (p password) Authenticate(user, pw []byte) bool {
+	return string(user) == "default" && string(pw) == string(p)
+}
 
 func TestAuthentication(t *testing.T) {
 	h := newHarness(t, func(o *Options) { o.Auth = password("pw") })
