@@ -48,7 +48,7 @@ type pumpKind uint8
 const (
 	pumpDrain pumpKind = iota // wait writers off the shards, send all, then the fence
 	pumpSeal                  // wait every command off the shards
-	pumpReady                 // send Ready
+	pumpReady                 // send Ready, after which nothing follows
 )
 
 // pumpState is what the pump goroutine owns.
@@ -229,7 +229,7 @@ func pause(ctx context.Context, d time.Duration) error {
 func (p *pumpState) follow() error {
 	for {
 		if len(p.t.cmds) > 0 {
-			if err := p.obey(<-p.t.cmds); err != nil {
+			if last, err := p.obey(<-p.t.cmds); last || err != nil {
 				return err
 			}
 		}
@@ -259,7 +259,7 @@ func (p *pumpState) follow() error {
 		select {
 		case <-p.reader.Wake():
 		case c := <-p.t.cmds:
-			if err := p.obey(c); err != nil {
+			if last, err := p.obey(c); last || err != nil {
 				return err
 			}
 		case <-p.t.ctx.Done():
@@ -268,7 +268,8 @@ func (p *pumpState) follow() error {
 	}
 }
 
-func (p *pumpState) obey(c pumpCommand) error {
+// obey carries out a command; last is set when the pump's work is done.
+func (p *pumpState) obey(c pumpCommand) (last bool, err error) {
 	switch c.kind {
 	case pumpDrain:
 		if p.barrier(c.until) {
@@ -279,9 +280,9 @@ func (p *pumpState) obey(c pumpCommand) error {
 			p.t.post(SourceSealed, c.hold)
 		}
 	case pumpReady:
-		return p.link.sendCount(frameReady, uint64(p.t.sent.Load()))
+		return true, p.link.sendCount(frameReady, uint64(p.t.sent.Load()))
 	}
-	return nil
+	return false, nil
 }
 
 // barrier locks and unlocks every data shard of the slots, so that no command is still

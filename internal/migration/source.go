@@ -349,6 +349,7 @@ func (t *sourceTry) receive(l *link) error {
 				return err
 			}
 			t.acked.Store(int64(n))
+			t.s.progress.acked.Store(clock.WallMillis())
 			select {
 			case t.room <- struct{}{}:
 			default:

@@ -46,12 +46,13 @@ type Status struct {
 	HeldMicros          int64 // how long everything was held at the last hand-over
 	StartedMillis       int64
 	UpdatedMillis       int64
+	AckedMillis         int64 // when the other side last acknowledged or sent something
 	EndedMillis         int64 // 0: not ended
 }
 
 // progress is the live form of a Status.
 type progress struct {
-	keysDone, keysTotal, bytes, lag, holds, tries, heldMicros, updated atomic.Int64
+	keysDone, keysTotal, bytes, lag, holds, tries, heldMicros, updated, acked atomic.Int64
 
 	mu struct {
 		sync.Mutex
@@ -75,7 +76,11 @@ func (p *progress) set(change func(s *Status)) {
 }
 
 func (p *progress) fail(err error) {
-	p.set(func(s *Status) { s.Message = err.Error() })
+	p.set(func(s *Status) {
+		if s.EndedMillis == 0 {
+			s.Message = err.Error()
+		}
+	})
 }
 
 func (p *progress) status() Status {
@@ -85,7 +90,7 @@ func (p *progress) status() Status {
 	s.KeysDone, s.KeysTotal = p.keysDone.Load(), p.keysTotal.Load()
 	s.BytesDone, s.LagBytes = p.bytes.Load(), p.lag.Load()
 	s.Holds, s.Tries, s.HeldMicros = p.holds.Load(), p.tries.Load(), p.heldMicros.Load()
-	s.UpdatedMillis = p.updated.Load()
+	s.UpdatedMillis, s.AckedMillis = p.updated.Load(), p.acked.Load()
 	return s
 }
 
@@ -102,6 +107,20 @@ func (m *Mover) Status() []Status {
 		out = append(out, t.progress.status())
 	}
 	return out
+}
+
+// StatusOf returns how far an open job has come on this node; ok is false if this node
+// has no part in it now.
+func (m *Mover) StatusOf(job string) (s Status, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s := m.mu.sources[job]; s != nil {
+		return s.progress.status(), true
+	}
+	if t := m.mu.targets[job]; t != nil {
+		return t.progress.status(), true
+	}
+	return Status{}, false
 }
 
 // Begin opens a job that moves set from shard source to shard target, and returns its

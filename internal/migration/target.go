@@ -335,6 +335,7 @@ func (t *target) receive() error {
 			}
 			applied += uint64(len(payload))
 			t.progress.bytes.Store(int64(applied))
+			t.progress.acked.Store(clock.WallMillis())
 			if err := t.makeRoom(); err != nil {
 				return err
 			}
