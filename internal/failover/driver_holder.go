@@ -58,6 +58,9 @@ func (d *Driver) leaders(v *topology.View, voters []topology.NodeID, all bool) [
 	if hint := d.hint.Load(); leader == "" && hint != nil {
 		leader = *hint
 	}
+	if leader == "" {
+		leader = v.LeadNode
+	}
 	if leader != "" && v.Node(leader) != nil && !all {
 		return []topology.NodeID{leader}
 	}

@@ -23,6 +23,7 @@ type Holder struct {
 	until    int64 // the lease is good before it; 0: none
 	released *Released
 	nextSend int64
+	leadTerm uint64 // of the leader asked last
 	seq      uint64
 	asks     [maxAsks]ask // by seq modulo maxAsks
 }
@@ -67,6 +68,9 @@ func (h *Holder) SetView(now int64, v *topology.View) {
 	if s := v.ShardOf(h.self); s != nil && s.Primary == h.self && s.PrimaryRun == h.run {
 		shard, term = s.ID, s.Term
 	}
+	if v.LeadTerm != h.leadTerm { // a new leader decides: ask it at once
+		h.leadTerm, h.nextSend = v.LeadTerm, now
+	}
 	if shard == h.shard && term == h.term {
 		return
 	}
@@ -90,9 +94,6 @@ func (h *Holder) Next(now int64) (*Ask, *Released) {
 	h.asks[h.seq%maxAsks] = ask{h.seq, now}
 	return &Ask{Seq: h.seq, Shard: h.shard, Term: h.term, Run: h.run}, nil
 }
-
-// Wake makes Next send at once.
-func (h *Holder) Wake(now int64) { h.nextSend = min(h.nextSend, now) }
 
 // Granted takes the answer to an Ask: the lease runs from when the Ask was sent. An
 // answer for another term, after Release or after Void is ignored.

@@ -187,15 +187,22 @@ func (m *machine) decide(now int64, t *Timing, f *facts, mode topology.PromoteMo
 		}
 	}
 	pick := choose(t, f.shard, f.copies, f.inSync, f.silent)
-	if best := m.named(f); best != nil {
-		pick = choice{best: best, class: classInSync}
+	patient := now-m.collect >= t.Collect
+	ready := pick.best != nil && (pick.missing == 0 || pick.class == classInSync && patient)
+	every := t.Renew
+	if m.release != nil && !m.release.Leaving {
+		// The primary lives and has everything; it serves on, in a new term, only if
+		// nobody has caught up in time.
+		if heir := m.heir(f); heir != nil {
+			pick, ready = choice{best: heir, class: classInSync}, true
+		} else if !patient {
+			ready, every = false, t.Round
+		}
 	}
-	ready := pick.best != nil &&
-		(pick.missing == 0 || pick.class == classInSync && now-m.collect >= t.Collect)
 	if ready {
 		return m.propose(now, pick.best, mode, m.lost(f, pick))
 	}
-	if m.asked == 0 || now-m.asked >= t.Renew {
+	if m.asked == 0 || now-m.asked >= every {
 		m.asked = now
 		out = append(out, AskReports{m.shard, m.term, idsOf(f.copies)})
 	}
@@ -206,15 +213,13 @@ func (m *machine) decide(now int64, t *Timing, f *facts, mode topology.PromoteMo
 	return out
 }
 
-// named returns the copy that the releasing primary handed over to, if it holds
-// everything.
-func (m *machine) named(f *facts) *copyState {
-	if m.release == nil || m.release.Candidate == "" {
-		return nil
-	}
+// heir returns a copy that holds everything the releasing primary had: the one it
+// named, or any if it named none.
+func (m *machine) heir(f *facts) *copyState {
 	for i := range f.copies {
 		c := &f.copies[i]
-		if c.node.ID == m.release.Candidate && c.report != nil && !c.report.Progress.FullSync &&
+		named := c.node.ID == m.release.Candidate || m.release.Candidate == ""
+		if named && c.node.ID != f.shard.Primary && c.report != nil && !c.report.Progress.FullSync &&
 			c.report.Progress.Offset >= m.release.Offset && (!f.inSync || f.shard.IsInSync(c.node.ID, c.node.Run)) {
 			return c
 		}
