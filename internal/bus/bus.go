@@ -31,8 +31,10 @@ type Bus struct {
 
 	dropped   [reasonEnd]atomic.Int64
 	accepted  atomic.Int64
-	shaking   atomic.Int64 // connections in their handshake
-	open      atomic.Int64 // accepted connections
+	sent      atomic.Uint64 // writes to connections
+	received  atomic.Uint64 // reads from connections that brought bytes
+	shaking   atomic.Int64  // connections in their handshake
+	open      atomic.Int64  // accepted connections
 	handlers  [protoEnd]atomic.Pointer[Handler]
 	callKinds [2][256]atomic.Pointer[CallHandler] // members, open
 
@@ -140,6 +142,10 @@ func (b *Bus) Dropped() map[string]int64 {
 	}
 	return m
 }
+
+// Messages returns how often something was written to and read from connections with
+// other nodes; several frames may go at once.
+func (b *Bus) Messages() (sent, received uint64) { return b.sent.Load(), b.received.Load() }
 
 // DroppedBy returns the count of one reason.
 func (b *Bus) DroppedBy(r Reason) int64 { return b.dropped[r].Load() }

@@ -17,9 +17,15 @@ type conn struct {
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
+		c.bus.received.Add(1)
 		c.life.touch()
 	}
 	return n, err
+}
+
+func (c *conn) Write(p []byte) (int, error) {
+	c.bus.sent.Add(1)
+	return c.Conn.Write(p)
 }
 
 func (c *conn) Close() error {

@@ -121,6 +121,7 @@ func (a *attached) takeCut() (cut, error) {
 				r.mu.history = newHistory()
 				r.o.Log.SetBacklog(true, set.BacklogBytes)
 			}
+			r.stats.Cuts.Add(1)
 			c.offset = r.o.Log.Cut()
 			var reader *effects.Reader
 			if reader, failed = r.o.Log.NewReader(c.offset, set.OutputHardBytes); failed != nil {

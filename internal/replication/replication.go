@@ -92,6 +92,7 @@ type Stats struct {
 	SyncPartialOK  atomic.Int64
 	SyncPartialErr atomic.Int64
 	SyncDropped    atomic.Int64 // full syncs given up: the snapshot or the replica was too slow
+	Cuts           atomic.Int64 // snapshots cut for full syncs, counted within the cut
 }
 
 // New returns the replication of a primary without replicas.

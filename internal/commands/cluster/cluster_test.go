@@ -245,13 +245,13 @@ func TestSlotMigrations(t *testing.T) {
 
 	r.resp3 = true
 	open := "{name " + id("6") + " operation %s slot_ranges 5-7 9-9 target_node " + d + " source_node " + id("a") +
-		" create_time 3 last_update_time 4 last_ack_time 5 state replicating message \"\" cow_size 0 remaining_repl_size 77}"
+		" create_time 3 last_update_time 4 last_ack_time 5 state replicating message \"\" cow_size 0 remaining_repl_size 77 keys_done 3 keys_total 8}"
 	done := "{name " + id("5") + " operation %s slot_ranges 199-199 target_node " + c + " source_node " + id("a") +
-		" create_time 1 last_update_time 2 last_ack_time 0 state success message \"\" cow_size 0 remaining_repl_size 0}"
+		" create_time 1 last_update_time 2 last_ack_time 0 state success message \"\" cow_size 0 remaining_repl_size 0 keys_done 0 keys_total 0}"
 	r.is("cluster getslotmigrations", "["+fmt.Sprintf(open, "EXPORT")+" "+fmt.Sprintf(done, "EXPORT")+"]")
 	r.control.self = topology.NodeID(c)
 	r.is("cluster getslotmigrations", "[{name "+id("7")+" operation EXPORT slot_ranges 100-101 target_node "+d+" source_node "+c+
-		" create_time 3 last_update_time 4 last_ack_time 0 state failed message target is gone cow_size 0 remaining_repl_size 0} "+fmt.Sprintf(done, "IMPORT")+"]")
+		" create_time 3 last_update_time 4 last_ack_time 0 state failed message target is gone cow_size 0 remaining_repl_size 0 keys_done 0 keys_total 0} "+fmt.Sprintf(done, "IMPORT")+"]")
 }
 
 func TestPlainServer(t *testing.T) {

@@ -84,4 +84,6 @@ type Progress struct {
 	Message       string
 	LastAckMillis int64 // Unix time of the last acknowledgement of the other side
 	BehindBytes   int64 // effects not yet acknowledged
+	KeysDone      int64 // of the snapshot
+	KeysTotal     int64
 }

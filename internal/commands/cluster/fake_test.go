@@ -73,7 +73,7 @@ func (f *fakeControl) MigrateSlots(_ context.Context, moves []MoveRequest) error
 	return f.answer
 }
 func (f *fakeControl) Progress(string) Progress {
-	return Progress{Phase: "replicating", LastAckMillis: 5000, BehindBytes: 77}
+	return Progress{Phase: "replicating", LastAckMillis: 5000, BehindBytes: 77, KeysDone: 3, KeysTotal: 8}
 }
 func (f *fakeControl) CancelMigrations(context.Context) error { return f.note("cancel") }
 

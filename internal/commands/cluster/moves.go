@@ -92,7 +92,8 @@ func (s *sight) moveTarget(id []byte) (topology.NodeID, error) {
 }
 
 // getSlotMigrations lists the jobs that this node's shard is an end of, newest
-// first, each as a map with the fields of Valkey 9.
+// first, each as a map with the fields of Valkey 9 and two of our own, how many keys
+// of the snapshot are copied.
 func (d *Deps) getSlotMigrations(c *command.Ctx) error {
 	s := d.look()
 	mine := s.shard().ID
@@ -122,7 +123,7 @@ func (s *sight) writeJob(w *resp.Writer, m *topology.Move) {
 	if message == "" {
 		message = m.Reason
 	}
-	w.Map(12)
+	w.Map(14)
 	text := func(name, value string) {
 		w.BulkString(name)
 		w.BulkString(value)
@@ -143,6 +144,8 @@ func (s *sight) writeJob(w *resp.Writer, m *topology.Move) {
 	text("message", message)
 	number("cow_size", 0)
 	number("remaining_repl_size", p.BehindBytes)
+	number("keys_done", p.KeysDone)
+	number("keys_total", p.KeysTotal)
 }
 
 // jobState is Valkey's word for how a job ended, or the phase that it is in.

@@ -1,0 +1,148 @@
+package clusterctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// callTimeout bounds one command to one node; topology commands may take as long as
+// an election.
+const callTimeout = 10 * time.Second
+
+// Conns holds one connection a node, opened at first use.
+type Conns struct {
+	password string
+	mu       struct {
+		sync.Mutex
+		clients map[string]*redis.Client
+	}
+}
+
+// NewConns returns an empty set of connections. password may be empty.
+func NewConns(password string) *Conns {
+	c := &Conns{password: password}
+	c.mu.clients = map[string]*redis.Client{}
+	return c
+}
+
+// Close closes every connection.
+func (c *Conns) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, cl := range c.mu.clients {
+		_ = cl.Close() // closing a client connection loses nothing
+	}
+	clear(c.mu.clients)
+}
+
+func (c *Conns) client(addr string) *redis.Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cl, ok := c.mu.clients[addr]
+	if !ok {
+		cl = redis.NewClient(&redis.Options{
+			Addr: addr, Password: c.password, Protocol: 2, DisableIdentity: true,
+			MaxRetries: -1, DialTimeout: 2 * time.Second, ReadTimeout: callTimeout, PoolSize: 2,
+		})
+		c.mu.clients[addr] = cl
+	}
+	return cl
+}
+
+// Do sends one command to the node at addr and returns its reply.
+func (c *Conns) Do(ctx context.Context, addr string, args ...any) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	reply, err := c.client(addr).Do(ctx, args...).Result()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", addr, commandName(args), err)
+	}
+	return reply, nil
+}
+
+func commandName(args []any) string {
+	var words []string
+	for _, a := range args[:min(2, len(args))] {
+		words = append(words, fmt.Sprint(a))
+	}
+	return strings.Join(words, " ")
+}
+
+// Text sends a command whose reply is a string.
+func (c *Conns) Text(ctx context.Context, addr string, args ...any) (string, error) {
+	reply, err := c.Do(ctx, addr, args...)
+	if err != nil {
+		return "", err
+	}
+	s, ok := reply.(string)
+	if !ok {
+		return "", fmt.Errorf("%s: %s: unexpected reply %T", addr, commandName(args), reply)
+	}
+	return s, nil
+}
+
+// State reads the cluster as the node at addr sees it.
+func (c *Conns) State(ctx context.Context, addr string) (*State, error) {
+	text, err := c.Text(ctx, addr, "CLUSTER", "NODES")
+	if err != nil {
+		return nil, err
+	}
+	return ParseNodes(text)
+}
+
+// AnyState reads the cluster from the first of addrs that answers.
+func (c *Conns) AnyState(ctx context.Context, addrs []string) (*State, string, error) {
+	var errs []error
+	for _, addr := range addrs {
+		st, err := c.State(ctx, addr)
+		if err == nil {
+			return st, addr, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, "", errors.Join(errs...)
+}
+
+// Fields reads a reply of "name:value" lines (INFO, CLUSTER INFO).
+func (c *Conns) Fields(ctx context.Context, addr string, args ...any) (map[string]string, error) {
+	text, err := c.Text(ctx, addr, args...)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok && !strings.HasPrefix(name, "#") {
+			out[name] = value
+		}
+	}
+	return out, nil
+}
+
+// waitFor polls until done returns true, an error, or the timeout passes. done is
+// called at least once; last says what was missing.
+func waitFor(ctx context.Context, timeout time.Duration, done func() (ok bool, missing string, err error)) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ok, missing, err := done()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return fmt.Errorf("%w after %v: %s", ErrTimeout, timeout, missing)
+			}
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package clusterctl
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// PrintJSON writes v indented, with a line break at the end.
+func PrintJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+func newTable(w io.Writer, header ...any) table.Writer {
+	t := table.NewWriter()
+	t.SetOutputMirror(w)
+	style := table.StyleDefault
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Format.Header = text.FormatUpper
+	t.SetStyle(style)
+	t.AppendHeader(header)
+	return t
+}
+
+// PrintStatus writes one line on the cluster and a table of its members.
+func PrintStatus(w io.Writer, s *Status) error {
+	if _, err := fmt.Fprintf(w, "cluster %s, %d of 16384 slots covered, %d keys, epoch %s\n\n", s.State, s.Covered, s.Keys, s.Epoch); err != nil {
+		return err
+	}
+	t := newTable(w, "id", "address", "role", "primary", "slots", "keys", "memory", "lag", "link", "state")
+	for _, n := range s.Nodes {
+		t.AppendRow(table.Row{shortID(n.ID), n.Addr, n.Role, dash(n.Primary), n.Slots, n.Keys, bytesText(n.Memory), n.LagBytes, n.Link, n.State})
+	}
+	t.Render()
+	return nil
+}
+
+// PrintNodes writes the members with their ids and slot ranges.
+func PrintNodes(w io.Writer, st *State) {
+	t := newTable(w, "id", "address", "role", "primary", "epoch", "slots", "ranges", "flags")
+	for i := range st.Nodes {
+		n := &st.Nodes[i]
+		t.AppendRow(table.Row{n.ID, n.Addr, n.Role(), dash(shortID(n.Primary)), n.Epoch, n.Slots.Len(), abbreviate(n.Slots.String()), fmt.Sprint(n.Flags)})
+	}
+	t.Render()
+}
+
+// PrintReport writes the findings of a check.
+func PrintReport(w io.Writer, r *Report) error {
+	for _, f := range r.Findings {
+		if _, err := fmt.Fprintf(w, "%-7s  %s\n", f.Severity, joinWords(f.Node, f.Text)); err != nil {
+			return err
+		}
+	}
+	verdict := "healthy"
+	if !r.Healthy() {
+		verdict = "unhealthy"
+	}
+	_, err := fmt.Fprintf(w, "%s: %d nodes, %d shards, %d of 16384 slots covered\n", verdict, r.Nodes, r.Shards, r.Covered)
+	return err
+}
+
+// PrintMigrations writes the slot moves, newest first.
+func PrintMigrations(w io.Writer, jobs []Migration) {
+	t := newTable(w, "job", "state", "source", "target", "slots", "progress", "message")
+	for _, j := range jobs {
+		t.AppendRow(table.Row{shortID(j.Name), j.State, shortID(j.Source), shortID(j.Target), abbreviate(j.Slots), j.Phase(), j.Message})
+	}
+	t.Render()
+}
+
+func joinWords(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + " " + b
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// bytesText writes a size as people read it: 512B, 1.50K, 3.25M.
+func bytesText(n int64) string {
+	units := []string{"B", "K", "M", "G", "T"}
+	v, i := float64(n), 0
+	for v >= 1024 && i < len(units)-1 {
+		v, i = v/1024, i+1
+	}
+	if i == 0 {
+		return fmt.Sprintf("%dB", n)
+	}
+	return fmt.Sprintf("%.2f%s", v, units[i])
+}

@@ -1,0 +1,65 @@
+package clusterctl
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Terminal shows the progress of a plan: a bar that is redrawn on a terminal, plain
+// lines (at most one a second) elsewhere.
+type Terminal struct {
+	w         io.Writer
+	tty       bool
+	step      string
+	drawn     bool
+	lastLine  time.Time
+	stepBegan time.Time
+}
+
+// NewTerminal returns a Progress that writes to w (standard error).
+func NewTerminal(w io.Writer, tty bool) *Terminal { return &Terminal{w: w, tty: tty} }
+
+// Step announces a step.
+func (t *Terminal) Step(i, n int, s Step) {
+	t.step = fmt.Sprintf("[%d/%d] %s", i+1, n, s)
+	t.stepBegan = time.Now()
+	t.lastLine = time.Time{}
+	t.printf("%s\n", t.step)
+}
+
+// Moved draws the bar of a slot move.
+func (t *Terminal) Moved(done, total int, phase string) {
+	const width = 30
+	if !t.tty {
+		if time.Since(t.lastLine) < time.Second && done < total {
+			return
+		}
+		t.lastLine = time.Now()
+		t.printf("      %d of %d slots, %s\n", done, total, phase)
+		return
+	}
+	full := width
+	if total > 0 {
+		full = width * done / total
+	}
+	t.printf("\r\x1b[K      [%s%s] %d/%d slots  %s", strings.Repeat("#", full), strings.Repeat(".", width-full), done, total, phase)
+	t.drawn = true
+}
+
+// Done ends the step's line.
+func (t *Terminal) Done() {
+	if t.drawn {
+		t.printf("\n")
+		t.drawn = false
+	}
+	if took := time.Since(t.stepBegan); took > time.Second {
+		t.printf("      done in %.1fs\n", took.Seconds())
+	}
+}
+
+// printf writes to a terminal: if that fails there is nobody to tell.
+func (t *Terminal) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(t.w, format, args...)
+}

@@ -1,0 +1,98 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/redwingdb/redwing/internal/failover"
+	"github.com/redwingdb/redwing/internal/migration"
+	"github.com/redwingdb/redwing/internal/replication"
+	"github.com/redwingdb/redwing/internal/slots"
+	"github.com/redwingdb/redwing/internal/topology"
+)
+
+// promoteTimeout bounds how long a new primary waits for the last of the old stream.
+const promoteTimeout = 5 * time.Second
+
+// assume takes the role that the View gives this run.
+//
+//	not a member, or no cluster    a primary without a mark
+//	primary, this run              primary of (shard, term); serves once it has a lease
+//	primary, but an earlier run    waits: only a Promote makes this run the primary
+//	otherwise                      replica of the shard's primary
+//
+// It is called by one goroutine, in the order of Views, and may skip some.
+func (c *clusterSide) assume(ctx context.Context, v *topology.View) {
+	self := c.consensus.Self()
+	s := v.ShardOf(self)
+	switch {
+	case !v.Formed() || s == nil:
+		c.bePrimary(ctx, 0, replication.Mark{})
+	case s.Primary == self && s.PrimaryRun == c.runID:
+		c.bePrimary(ctx, s.Term, markOf(v, s))
+	case s.Primary == self:
+		c.primaryTerm.Store(0)
+	default:
+		c.primaryTerm.Store(0)
+		c.follow(v, s)
+	}
+}
+
+func markOf(v *topology.View, s *topology.Shard) replication.Mark {
+	return replication.Mark{Cluster: v.ClusterID, Shard: string(s.ID), Term: s.Term, Run: string(s.PrimaryRun)}
+}
+
+func (c *clusterSide) bePrimary(ctx context.Context, term uint64, mark replication.Mark) {
+	if c.primaryTerm.Load() == term && term != 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, promoteTimeout)
+	defer cancel()
+	if err := c.n.repl.Promote(ctx, mark); err != nil {
+		c.log.Error("the old stream did not end; serving nothing", zap.Uint64("term", term), zap.Error(err))
+		return
+	}
+	c.primaryTerm.Store(term)
+}
+
+func (c *clusterSide) follow(v *topology.View, s *topology.Shard) {
+	p := v.Node(s.Primary)
+	if p == nil {
+		return // Check of the topology forbids it
+	}
+	c.n.repl.Follow(replication.Target{Host: p.Addr.Host, Port: p.Addr.Port, Mark: markOf(v, s)})
+}
+
+// dataSide is this node's data as failover sees it (failover.Local).
+type dataSide struct{ *clusterSide }
+
+// Run is this life of the process.
+func (d dataSide) Run() topology.RunID { return d.runID }
+
+// Progress is how far this node's copy has come.
+func (d dataSide) Progress() failover.Progress {
+	p := d.n.repl.Progress()
+	return failover.Progress{
+		Term: p.Term, Offset: p.Offset, LinkedTerm: p.Linked, FullSync: p.FullSync,
+		LinkAgeNanos: d.n.repl.LinkAge(),
+	}
+}
+
+// handoverHold names the hold of a graceful failover.
+const handoverHold = "handover"
+
+// HoldWrites holds the writers of every slot and returns the offset at which they stand.
+func (d dataSide) HoldWrites(context.Context) (offset int64, err error) {
+	d.handingOver.Store(true)
+	all := slots.All()
+	d.n.holds.Raise(handoverHold, &all, migration.HoldWrites, d.n.keyspace)
+	return d.n.effects.Offset(), nil
+}
+
+// ResumeWrites lets the writers go on.
+func (d dataSide) ResumeWrites() {
+	d.n.holds.Lower(handoverHold)
+	d.handingOver.Store(false)
+}
