@@ -30,6 +30,9 @@ func flushall(c *command.Ctx) error {
 	if staging := c.Keyspace.StagingDB(); c.DB.DB() == staging {
 		c.Keyspace.Flush(staging)
 	} else {
+		for db := range c.Keyspace.Databases() {
+			c.TouchDatabase(db, db)
+		}
 		c.Keyspace.FlushAll()
 	}
 	c.Changed(1)
@@ -41,6 +44,7 @@ func flushdb(c *command.Ctx) error {
 	if err := flushMode(c); err != nil {
 		return err
 	}
+	c.TouchDatabase(c.DB.DB(), c.DB.DB())
 	c.Keyspace.Flush(c.DB.DB())
 	c.Changed(1)
 	c.Out.OK()
@@ -68,6 +72,8 @@ func (h *handlers) swapdb(c *command.Ctx) error {
 	if n := c.Keyspace.Databases(); a < 0 || b < 0 || int(a) >= n || int(b) >= n {
 		return resp.ErrDBIndex
 	}
+	c.TouchDatabase(int(a), int(b))
+	c.TouchDatabase(int(b), int(a))
 	c.Keyspace.SwapDB(int(a), int(b))
 	c.Changed(1)
 	c.Out.OK()

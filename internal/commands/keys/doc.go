@@ -47,13 +47,3 @@ func stored(err error) error {
 	}
 	return err
 }
-
-// in returns the access to another database under the same locks: a slot's shard
-// holds that slot of every database.
-func in(c *command.Ctx, db int) engine.Access {
-	mode := engine.ModePrimary
-	if c.Applying {
-		mode = engine.ModeApply
-	}
-	return c.Keyspace.Access(db, c.Now(), mode)
-}

@@ -70,7 +70,7 @@ func (h *handlers) copyKey(c *command.Ctx) error {
 		c.Hits--
 		return command.ErrSlow
 	}
-	dst := in(c, db)
+	dst := c.In(db)
 	if _, there := dst.Find(c.Slot(2), c.Args[2]); there && !replace {
 		c.Out.Int(0)
 		return nil
@@ -78,6 +78,7 @@ func (h *handlers) copyKey(c *command.Ctx) error {
 	if err := c.DB.Copy(c.Slot(1), c.Args[1], db, c.Slot(2), c.Args[2]); err != nil {
 		return stored(err)
 	}
+	c.TouchIn(db, 2)
 	c.Changed(1)
 	c.Out.Int(1)
 	return nil
@@ -141,7 +142,7 @@ func (h *handlers) move(c *command.Ctx) error {
 		c.Out.Int(0)
 		return nil
 	}
-	dst := in(c, db)
+	dst := c.In(db)
 	if _, there := dst.Find(slot, key); there {
 		c.Out.Int(0)
 		return nil
@@ -153,6 +154,7 @@ func (h *handlers) move(c *command.Ctx) error {
 		return stored(err)
 	}
 	c.DB.Delete(slot, key)
+	c.TouchIn(db, 1)
 	c.Changed(1)
 	c.Out.Int(1)
 	return nil
