@@ -100,8 +100,9 @@ func (c *byteChoices) IntN(n int) int {
 	return v % n
 }
 
-// runModel drives a log and its model by the same choices and compares them.
-func runModel(c choices, steps int) (err error) {
+// runModel drives a log and its model by the same choices and compares them. big is
+// about the largest size of an effect.
+func runModel(c choices, steps, big int) (err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // Next never waits: it returns what is there, or the context's error
 	start := int64(c.IntN(1000))
@@ -183,10 +184,10 @@ func runModel(c choices, steps int) (err error) {
 					size := c.IntN(100)
 					switch c.IntN(20) {
 					case 0:
-						size = c.IntN(segmentBytes / 2)
+						size = c.IntN(big / 4)
 					case 1:
 						if c.IntN(8) == 0 {
-							size = segmentBytes + c.IntN(2*segmentBytes)
+							size = big/2 + c.IntN(big)
 						}
 					}
 					val := bytes.Repeat([]byte{byte('a' + step%26)}, size)
@@ -343,7 +344,7 @@ func TestLogAgainstModel(t *testing.T) {
 	base := rand.Uint64()
 	for i := range seeds {
 		seed := base + uint64(i)
-		if err := runModel(rand.New(rand.NewPCG(seed, 1)), steps); err != nil {
+		if err := runModel(rand.New(rand.NewPCG(seed, 1)), steps, 2*segmentBytes); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 	}
@@ -359,7 +360,7 @@ func FuzzLog(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if err := runModel(&byteChoices{b}, min(len(b)/4, 300)); err != nil {
+		if err := runModel(&byteChoices{b}, min(len(b)/4, 300), 200_000); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -250,7 +250,13 @@ func TestWriterErrorStays(t *testing.T) {
 }
 
 func FuzzReader(f *testing.F) {
-	f.Add(encode(f, sample(rand.New(rand.NewPCG(1, 1)), 30), WriterOptions{Compress: true, Checksum: true}))
+	small := []Key{
+		{DB: 1, Key: []byte("a"), Value: []byte("12345"), ExpireAt: 77, Idle: 5},
+		{DB: 1, Key: []byte("b"), Value: bytes.Repeat([]byte("ab"), 40)},
+		{DB: 0, Key: []byte("c"), Value: bytes.Repeat([]byte("x"), 70)},
+	}
+	f.Add(encode(f, small, WriterOptions{Compress: true, Checksum: true}))
+	f.Add(encode(f, small, WriterOptions{}))
 	f.Add(encode(f, nil, WriterOptions{}))
 	f.Add([]byte("REDIS0010\xf5\x03abc\xf4\x01\x02\x03\xfc\x01\x00\x00\x00\x00\x00\x00\x00\xf8\x05\xf9\x07\x00\xc0\x01\xc1\x01\x02\xff"))
 	f.Fuzz(func(t *testing.T, b []byte) {
