@@ -138,7 +138,7 @@ func (c *Config) File() string { return c.file }
 
 // OnChange registers what must happen when CONFIG SET has changed the directive
 // name: on an error the change is taken back and the client sees its text. One
-// function a directive; it must not block, nor call Set. It panics if there is no
+// function a directive; it must not block, nor call Get, Set or Rewrite. It panics if there is no
 // such directive, or none that needs it. To be called before the node serves.
 func (c *Config) OnChange(name string, apply func() error) {
 	d := c.byName[name]

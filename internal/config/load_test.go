@@ -116,7 +116,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("requirepass 'a\\'b' \nmasterauth \"\\x00\\n\"\nreplicaof no one\n", "--port 5")
 	f.Fuzz(func(t *testing.T, file, arg string) {
 		if strings.Contains(strings.ToLower(file), "include") {
-			t.Skip("it would read files of this machine")
+			return // it would read files of this machine
 		}
 		c, err := Parse([]byte(file), []string{arg})
 		if err != nil {

@@ -27,8 +27,9 @@ func (d *Deps) timeout() time.Duration {
 
 // Specs returns the command. Arities, flags and tips are those of Redis 7.2, and of
 // Valkey 9 for slot migrations.
-func Specs(deps Deps) []command.Spec {
-	d := &deps
+func Specs(deps Deps) []command.Spec { return specsOf(&deps) }
+
+func specsOf(d *Deps) []command.Spec {
 	const (
 		read     = command.Stale
 		readLoad = command.Loading | command.Stale
