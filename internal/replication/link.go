@@ -14,7 +14,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/redwingdb/redwing/internal/clock"
 	"github.com/redwingdb/redwing/internal/resp"
 )
 
@@ -204,7 +203,11 @@ func (t *timedReader) Read(b []byte) (int, error) {
 	}
 	n, err := t.conn.Read(b)
 	if n > 0 {
-		t.l.lastIO.Store(clock.Mono())
+		now := t.l.r.mono()
+		t.l.lastIO.Store(now)
+		if t.l.r.linkUp.Load() {
+			t.l.r.streamIO.Store(now)
+		}
 		if t.l.inSync.Load() {
 			t.l.loaded.Add(int64(n))
 		}
@@ -353,5 +356,6 @@ func (s *session) goOn(id ID) error {
 func (r *Replication) linkUpLocked(term uint64) {
 	r.mu.resume = true
 	r.mu.linked = max(r.mu.linked, term)
+	r.streamIO.Store(r.mono())
 	r.linkUp.Store(true)
 }

@@ -1,27 +1,19 @@
 package replication
 
-import (
-	"math"
+import "math"
 
-	"github.com/redwingdb/redwing/internal/clock"
-)
-
-// NeverHeard is the LinkAge of a node that has had no byte of a primary.
+// NeverHeard is the LinkAge of a node that was never in sync with a primary.
 const NeverHeard = math.MaxInt64 / 4
 
-// LinkAge returns how long ago, in nanoseconds, the last byte of the primary that is
-// followed came.
+// LinkAge returns how long ago, in nanoseconds, the last byte of the stream came while
+// this node was in sync with its primary. What another server says in a handshake does
+// not count.
 func (r *Replication) LinkAge() int64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.mu.link == nil {
-		return NeverHeard
-	}
-	at := r.mu.link.lastIO.Load()
+	at := r.streamIO.Load()
 	if at == 0 {
 		return NeverHeard
 	}
-	return max(0, clock.Mono()-at)
+	return max(0, r.mono()-at)
 }
 
 // Cuts counts the snapshots that were cut for full syncs, within their cuts.

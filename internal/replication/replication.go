@@ -57,6 +57,8 @@ type Replication struct {
 	linkUp  atomic.Bool // synchronised with the primary
 	loading atomic.Bool // data are being replaced, or were and are not whole
 	waiting atomic.Int32
+	// streamIO is clock.Mono of the newest byte of a stream in sync, 0: never.
+	streamIO atomic.Int64
 	// min-replicas-to-write, and the replicas that count for it, as of the last look.
 	minReplicas, goodReplicas atomic.Int32
 
@@ -181,8 +183,11 @@ func (r *Replication) Progress() Progress {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := Progress{Term: r.mu.mark.Term, Offset: r.o.Log.Offset(), Linked: r.mu.linked, FullSync: r.mu.dirty}
-	if !r.replica.Load() {
+	switch {
+	case !r.replica.Load():
 		p.Linked = p.Term
+	case r.mu.target != nil && !r.mu.mark.sameShard(r.mu.target.Mark):
+		p.Term, p.Offset, p.Linked = 0, 0, 0 // these data are those of another shard
 	}
 	return p
 }
