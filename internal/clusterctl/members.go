@@ -79,53 +79,22 @@ func PlanRemoveNode(ctx context.Context, c *Conns, seed, name string) (*Plan, er
 	return p, nil
 }
 
-// drain cuts the slots of node into shares that level the other primaries with slots.
+// drain levels the other primaries that own slots with what node gives up.
 func drain(st *State, node *Node) ([]Step, error) {
-	var others []*Node
+	loads := []slots.Load{{ID: node.ID, Slots: node.Slots}} // weight 0: everything goes
 	for _, n := range st.Primaries() {
 		if n.ID != node.ID && !n.Slots.Empty() && !n.Failed() {
-			others = append(others, n)
+			loads = append(loads, slots.Load{ID: n.ID, Slots: n.Slots, Weight: 1})
 		}
 	}
-	if len(others) == 0 {
+	if len(loads) == 1 {
 		return nil, fmt.Errorf("%s is the only primary with slots: nobody can take them", node.Addr)
 	}
-	count := make([]int, len(others))
-	shares := make([]slots.Set, len(others))
-	for i, n := range others {
-		count[i] = n.Slots.Len()
+	moves, err := slots.Rebalance(loads, 0)
+	if err != nil {
+		return nil, err
 	}
-	// Hand out the slots in ascending order; each primary's share is decided first so
-	// that it stays contiguous.
-	take := make([]int, len(others))
-	for range node.Slots.Len() {
-		least := 0
-		for i := range others {
-			if count[i]+take[i] < count[least]+take[least] {
-				least = i
-			}
-		}
-		take[least]++
-	}
-	i := 0
-	for slot := range node.Slots.Each() {
-		for take[i] == 0 {
-			i++
-		}
-		shares[i].Add(slot)
-		take[i]--
-	}
-	var steps []Step
-	for i, n := range others {
-		if !shares[i].Empty() {
-			steps = append(steps, moveStep(node, n, &shares[i]))
-		}
-	}
-	return steps, nil
-}
-
-func moveStep(from, to *Node, set *slots.Set) Step {
-	return Step{Action: "move-slots", Node: from.Addr, NodeID: from.ID, Target: to.Addr, TargetID: to.ID, Slots: set.String(), Count: set.Len()}
+	return moveSteps(st, moves), nil
 }
 
 // rehome gives the replicas of node to other primaries.

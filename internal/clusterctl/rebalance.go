@@ -32,7 +32,6 @@ func PlanRebalance(ctx context.Context, c *Conns, seed string, o RebalanceOption
 		}
 		weight[n.ID] = w
 	}
-	var parties []*Node
 	var loads []slots.Load
 	for _, n := range st.Primaries() {
 		w, named := weight[n.ID]
@@ -42,27 +41,24 @@ func PlanRebalance(ctx context.Context, c *Conns, seed string, o RebalanceOption
 		if !named {
 			w = 1
 		}
-		parties = append(parties, n)
-		loads = append(loads, slots.Load{Slots: n.Slots, Weight: w})
+		loads = append(loads, slots.Load{ID: n.ID, Slots: n.Slots, Weight: w})
 	}
-	p := &Plan{Title: fmt.Sprintf("rebalance %d primaries", len(parties))}
-	if level(loads, o.Threshold) {
-		return p, nil
+	moves, err := slots.Rebalance(loads, o.Threshold)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	for _, t := range slots.Rebalance(loads) {
-		p.Steps = append(p.Steps, moveStep(parties[t.From], parties[t.To], &t.Slots))
-	}
-	return p, nil
+	return &Plan{Title: fmt.Sprintf("rebalance %d primaries", len(loads)), Steps: moveSteps(st, moves)}, nil
 }
 
-// level reports whether every party is within threshold percent of its share.
-func level(loads []slots.Load, threshold float64) bool {
-	shares := slots.Shares(loads)
-	for i, share := range shares {
-		off := float64(loads[i].Slots.Len() - share)
-		if max(off, -off) > float64(share)*threshold/100 {
-			return false
-		}
+// moveSteps turns the planner's moves into steps.
+func moveSteps(st *State, moves []slots.Move) []Step {
+	var out []Step
+	for _, m := range moves {
+		out = append(out, moveStep(st.Node(m.From), st.Node(m.To), &m.Slots))
 	}
-	return true
+	return out
+}
+
+func moveStep(from, to *Node, set *slots.Set) Step {
+	return Step{Action: "move-slots", Node: from.Addr, NodeID: from.ID, Target: to.Addr, TargetID: to.ID, Slots: set.String(), Count: set.Len()}
 }

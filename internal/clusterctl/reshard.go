@@ -1,7 +1,6 @@
 package clusterctl
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -39,22 +38,20 @@ func PlanReshard(ctx context.Context, c *Conns, seed string, o ReshardOptions) (
 		from = st.Primaries()
 	}
 	from = slices.DeleteFunc(from, func(n *Node) bool { return n.ID == to.ID || n.Slots.Empty() })
+	loads := make([]slots.Load, len(from))
 	have := 0
-	for _, n := range from {
+	for i, n := range from {
+		loads[i] = slots.Load{ID: n.ID, Slots: n.Slots}
 		have += n.Slots.Len()
 	}
 	if o.Slots < 1 || o.Slots > have {
 		return nil, fmt.Errorf("%w: --slots %d: the sources own %d", ErrUsage, o.Slots, have)
 	}
-	p := &Plan{Title: fmt.Sprintf("move %d slots to %s", o.Slots, to.Addr)}
-	for i, n := range proportionalShares(from, o.Slots, have) {
-		if n == 0 {
-			continue
-		}
-		set := firstSlots(&from[i].Slots, n)
-		p.Steps = append(p.Steps, moveStep(from[i], to, &set))
+	moves, err := slots.Take(loads, to.ID, o.Slots)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	return p, nil
+	return &Plan{Title: fmt.Sprintf("move %d slots to %s", o.Slots, to.Addr), Steps: moveSteps(st, moves)}, nil
 }
 
 func (s *State) primary(name string) (*Node, error) {
@@ -66,36 +63,4 @@ func (s *State) primary(name string) (*Node, error) {
 		return nil, fmt.Errorf("%w: %s is a replica", ErrUsage, n.Addr)
 	}
 	return n, nil
-}
-
-// proportionalShares cuts want into one share a source, by the slots that each owns
-// of have, the largest remainders rounded up.
-func proportionalShares(from []*Node, want, have int) []int {
-	shares := make([]int, len(from))
-	rest := want
-	order := make([]int, len(from))
-	for i, n := range from {
-		order[i] = i
-		shares[i] = want * n.Slots.Len() / have
-		rest -= shares[i]
-	}
-	remainder := func(i int) int { return want * from[i].Slots.Len() % have }
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(remainder(b), remainder(a)) })
-	for _, i := range order[:rest] {
-		shares[i]++
-	}
-	return shares
-}
-
-// firstSlots returns the n lowest slots of set.
-func firstSlots(set *slots.Set, n int) slots.Set {
-	var out slots.Set
-	for slot := range set.Each() {
-		if n == 0 {
-			break
-		}
-		out.Add(slot)
-		n--
-	}
-	return out
 }

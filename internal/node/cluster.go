@@ -181,7 +181,7 @@ func (c *clusterSide) enter(ctx context.Context) error {
 	if m.driver, err = failover.New(failover.Options{
 		Self: m.self, Log: c.consensus, Transport: c.bus, Local: dataSide{c}, NodeTimeout: timeout,
 		ValidityFactor: func() int { return int(n.cfg.ReplicaValidityFactor.Get()) },
-		Logger:         n.log, OnEvent: c.logEvent,
+		Logger:         n.log,
 	}); err != nil {
 		return err
 	}
@@ -234,11 +234,6 @@ func copiesOf(repl *replication.Replication) []migration.Copy {
 		out = append(out, migration.Copy{Online: r.Online, Offset: r.Offset, Silent: r.Lag})
 	}
 	return out
-}
-
-func (c *clusterSide) logEvent(e failover.Event) {
-	c.log.Info("event", zap.String("kind", string(e.Kind)), zap.String("shard", string(e.Shard)), zap.Uint64("term", e.Term),
-		zap.String("from", string(e.From)), zap.String("to", string(e.To)), zap.String("text", e.Text), zap.Any("phases", e.Phases))
 }
 
 // The data path's questions (server.Cluster).
