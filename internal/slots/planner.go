@@ -24,6 +24,9 @@ type Move struct {
 // ErrPlan is returned when no plan can do what was asked for.
 var ErrPlan = errors.New("slots: no such plan")
 
+// maxWeight keeps sums of weights exact enough to compare.
+const maxWeight = 1e9
+
 // Rebalance plans the moves that bring every shard to its share by weight of the
 // slots that the shards own together. It moves as few slots as possible, is the same
 // for the same loads in any order, and moves nothing while no shard is off its exact
@@ -34,7 +37,7 @@ func Rebalance(loads []Load, threshold float64) ([]Move, error) {
 	loads = sorted(loads)
 	total, weight := 0, 0.0
 	for _, l := range loads {
-		if l.Weight < 0 || l.Weight != l.Weight || l.Weight > 1e9 {
+		if !(l.Weight >= 0 && l.Weight <= maxWeight) { // false for NaN too
 			return nil, fmt.Errorf("weight %v of %s: %w", l.Weight, l.ID, ErrPlan)
 		}
 		total += l.Slots.Len()
@@ -46,22 +49,22 @@ func Rebalance(loads []Load, threshold float64) ([]Move, error) {
 	if weight == 0 {
 		return nil, fmt.Errorf("no shard has a weight: %w", ErrPlan)
 	}
-	targets := targets(loads, total, weight)
+	shares := shares(loads, total, weight)
 	off := false
 	for i, l := range loads {
 		exact := float64(total) * l.Weight / weight
 		diff := float64(l.Slots.Len()) - exact
-		off = off || max(diff, -diff) > exact*threshold/100 && l.Slots.Len() != targets[i]
+		off = off || max(diff, -diff) > exact*threshold/100 && l.Slots.Len() != shares[i]
 	}
 	if !off {
 		return nil, nil
 	}
-	return settle(loads, targets), nil
+	return settle(loads, shares), nil
 }
 
-// targets rounds each exact share down, then hands the rest out, one each, to those
+// shares rounds each exact share down, then hands the rest out, one each, to those
 // that own more than they got, by largest remainder, and after them to the others.
-func targets(loads []Load, total int, weight float64) []int {
+func shares(loads []Load, total int, weight float64) []int {
 	out := make([]int, len(loads))
 	remainder := make([]float64, len(loads))
 	var order []int
@@ -94,13 +97,13 @@ func targets(loads []Load, total int, weight float64) []int {
 
 // settle moves the surplus of each shard to those that lack slots: the largest
 // surplus to the largest lack first, so that few pairs exchange slots.
-func settle(loads []Load, targets []int) (moves []Move) {
+func settle(loads []Load, shares []int) (moves []Move) {
 	type need struct{ i, n int }
 	var donors, takers []need
 	left := make([]Set, len(loads))
 	for i, l := range loads {
 		left[i] = l.Slots
-		switch d := l.Slots.Len() - targets[i]; {
+		switch d := l.Slots.Len() - shares[i]; {
 		case d > 0:
 			donors = append(donors, need{i, d})
 		case d < 0:
@@ -140,30 +143,30 @@ func Take(sources []Load, to string, n int) ([]Move, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	shares := make([]int, len(sources))
+	counts := make([]int, len(sources))
 	order := make([]int, len(sources))
 	rest := n
 	for i, l := range sources {
 		order[i] = i
-		shares[i] = n * l.Slots.Len() / have
-		rest -= shares[i]
+		counts[i] = n * l.Slots.Len() / have
+		rest -= counts[i]
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Compare(n*sources[b].Slots.Len()%have, n*sources[a].Slots.Len()%have)
 	})
 	for _, i := range order[:rest] {
-		shares[i]++
+		counts[i]++
 	}
 	var moves []Move
 	for i, l := range sources {
-		if shares[i] > 0 {
-			moves = append(moves, Move{l.ID, to, cutLowest(&l.Slots, shares[i])})
+		if counts[i] > 0 {
+			moves = append(moves, Move{l.ID, to, cutLowest(&l.Slots, counts[i])})
 		}
 	}
 	return moves, nil
 }
 
-// cutLowest takes the n lowest slots out of set.
+// cutLowest takes the n lowest slots out of set and returns them.
 func cutLowest(set *Set, n int) Set {
 	var out Set
 	for slot := range set.Each() {
