@@ -153,7 +153,7 @@ func jobState(m *topology.Move, p Progress) string {
 	switch {
 	case m.State == topology.MoveCommitted:
 		return "success"
-	case m.State == topology.MoveAborted && strings.Contains(m.Reason, "cancel"):
+	case m.State == topology.MoveAborted && m.Reason == "cancelled":
 		return "cancelled"
 	case m.State == topology.MoveAborted:
 		return "failed"
