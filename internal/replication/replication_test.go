@@ -302,6 +302,62 @@ func TestClusterMark(t *testing.T) {
 	}
 }
 
+// A failover of a cluster shard: the term goes up, the other replica goes on from the
+// backlog, the old primary's lonely writes are lost by a full sync.
+func TestClusterFailover(t *testing.T) {
+	p := startNode(t, nodeOptions{cluster: true, id: "p"})
+	a := startNode(t, nodeOptions{cluster: true, id: "a"})
+	b := startNode(t, nodeOptions{cluster: true, id: "b"})
+	one := Mark{Cluster: "c", Shard: "s", Term: 1, Run: "p-run"}
+	two := Mark{Cluster: "c", Shard: "s", Term: 2, Run: "a-run"}
+	// Each was the primary of a shard of its own before.
+	for _, n := range []*node{a, b} {
+		n.rep.SetMark(Mark{Cluster: "c", Shard: "own", Term: 9, Run: "x"})
+	}
+	p.rep.SetMark(one)
+	c := p.dial()
+	defer c.Close()
+	rnd := rand.New(rand.NewPCG(31, 31))
+	write(c, rnd, 100, 1)
+	to := p.target()
+	to.Mark = one
+	a.rep.Follow(to)
+	if got := a.rep.Progress(); got.Term != 0 && got.Term != 1 {
+		t.Fatalf("progress %+v counts another shard's term", got)
+	}
+	b.rep.Follow(to)
+	eventually(t, "links up", func() bool { return a.rep.LinkUp() && b.rep.LinkUp() })
+	write(c, rnd, 100, 1)
+	sameState(t, p, a)
+	sameState(t, p, b)
+	if err := a.rep.Promote(context.Background(), two); err != nil {
+		t.Fatal(err)
+	}
+	before := a.log.Offset()
+	to = a.target()
+	to.Mark = two
+	b.rep.Follow(to)
+	sameState(t, a, b)
+	if got := b.rep.Progress(); got.Term != 2 || got.Linked != 2 || got.Offset < before {
+		t.Fatalf("progress %+v", got)
+	}
+	if a.rep.Stats().SyncPartialOK.Load() != 1 || a.rep.Stats().SyncFull.Load() != 0 {
+		t.Fatal("the second replica was not resynced from the backlog")
+	}
+	c.Do("SET", "lost", "1") // the old primary has not heard of it
+	ac := a.dial()
+	defer ac.Close()
+	ac.Do("SET", "kept", "1")
+	p.rep.Follow(to)
+	sameState(t, a, p)
+	if _, there := p.state()["0/lost"]; there || a.rep.Stats().SyncFull.Load() != 1 {
+		t.Fatal("a write of a deposed primary stayed")
+	}
+	if age := p.rep.LinkAge(); age > int64(5*time.Second) {
+		t.Fatalf("link age %d", age)
+	}
+}
+
 // What breaks in the middle of a full sync leaves no half data set.
 func TestBrokenFullSync(t *testing.T) {
 	p := startNode(t, nodeOptions{})

@@ -19,6 +19,7 @@ type waiter struct {
 	offset int64
 	want   int64
 	wake   func()
+	woken  bool // guarded by r.mu: woken since it last looked
 }
 
 // wait is WAIT numreplicas timeout: it returns how many replicas have acknowledged the
@@ -74,6 +75,7 @@ func (r *Replication) resumeWait(w *waiter, out *resp.Writer, timedOut bool) boo
 	}
 	r.mu.Lock()
 	n := r.ackedByLocked(w.offset)
+	w.woken = false
 	r.mu.Unlock()
 	if n < w.want && !timedOut {
 		return false
@@ -107,7 +109,8 @@ func (r *Replication) ackedLocked() {
 		return
 	}
 	for w := range r.mu.waiters {
-		if r.ackedByLocked(w.offset) >= w.want {
+		if !w.woken && r.ackedByLocked(w.offset) >= w.want {
+			w.woken = true
 			w.wake()
 		}
 	}
