@@ -90,23 +90,6 @@ func (t *Watches) DirtySlots(set *slots.Set) {
 	}
 }
 
-// TouchKeys makes all transactions fail that watch a key of the databases a or b:
-// their keys have changed places. REQUIRES: all shards locked or owned.
-func (t *Watches) TouchKeys(a, b int) {
-	for _, keys := range t.shards {
-		for id, watchers := range keys {
-			if db := int(binary.LittleEndian.Uint32([]byte(id[:4]))); db != a && db != b {
-				continue
-			}
-			for _, w := range watchers {
-				w.dirty.Store(true)
-			}
-			delete(keys, id)
-			t.count.Add(-1)
-		}
-	}
-}
-
 // Add watches key in the database of a. REQUIRES: the slot's shard locked.
 func (w *Watch) Add(a *engine.Access, slot slots.Slot, key []byte) {
 	t := w.table
@@ -233,12 +216,5 @@ func (c *Ctx) touchKeys() {
 func (c *Ctx) TouchIn(db, i int) {
 	if c.Watches != nil {
 		c.Watches.Touch(db, c.Slot(i), c.Args[i])
-	}
-}
-
-// TouchSwapped says that the databases a and b have changed places.
-func (c *Ctx) TouchSwapped(a, b int) {
-	if c.Watches != nil && c.Watches.Active() {
-		c.Watches.TouchKeys(a, b)
 	}
 }

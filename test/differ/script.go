@@ -14,11 +14,12 @@ type line struct {
 	text   string // as it stands there
 	words  []string
 	sorted bool // the items of the reply have no order
+	client int  // which connection sends it, the first is 0
 }
 
 // parseScript reads one request a line. Words are separated by spaces; one in double
-// quotes is a Go string. A line that begins with ~ has a reply without order. # begins
-// a comment.
+// quotes is a Go string. A line that begins with ~ has a reply without order; one that
+// begins with @ is sent by a second connection. # begins a comment.
 func parseScript(text string) ([]line, error) {
 	var out []line
 	for i, s := range strings.Split(text, "\n") {
@@ -29,6 +30,9 @@ func parseScript(text string) ([]line, error) {
 		l := line{text: s}
 		if rest, ok := strings.CutPrefix(s, "~ "); ok {
 			l.sorted, s = true, rest
+		}
+		if rest, ok := strings.CutPrefix(s, "@ "); ok {
+			l.client, s = 1, rest
 		}
 		var err error
 		if l.words, err = splitWords(s); err != nil {
