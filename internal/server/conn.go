@@ -107,15 +107,10 @@ func (c *conn) read(space []byte) (int, error) {
 	return c.nc.Read(space)
 }
 
-// flushLocked sends what may be sent and ends what has ended. REQUIRES: c.mu held, the
-// session not gone.
+// flushLocked sends what may be sent and ends what has ended. REQUIRES: c.mu held.
 func (c *conn) flushLocked() {
 	s := c.mu.s
-	if !c.mu.writing {
-		if b := s.Sendable(); len(b) > 0 {
-			c.sendLocked(b)
-		}
-	}
+	c.Flush()
 	switch {
 	case c.mu.gone:
 	case s.closed || s.Ended() && !c.mu.writing:
@@ -210,6 +205,15 @@ func (c *conn) roomLocked() {
 
 // Post implements Conn.
 func (c *conn) Post() { go c.Do(c.mu.s.Wake) }
+
+// Flush implements Conn.
+func (c *conn) Flush() {
+	if !c.mu.gone && !c.mu.writing {
+		if b := c.mu.s.Sendable(); len(b) > 0 {
+			c.sendLocked(b)
+		}
+	}
+}
 
 // Do implements Conn.
 func (c *conn) Do(f func()) bool {

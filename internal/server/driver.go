@@ -30,6 +30,9 @@ type Conn interface {
 	// Alarm has the owner call Session.Wake at the given time instead of any earlier
 	// alarm; zero: never. Called by the owner.
 	Alarm(at time.Time)
+	// Flush sends what may be sent, without waiting, in the midst of a run of commands.
+	// Called by the owner; the session may be closed when it returns.
+	Flush()
 	// RemoteAddr and LocalAddr are as CLIENT LIST shows them.
 	RemoteAddr() net.Addr
 	LocalAddr() net.Addr

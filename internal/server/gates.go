@@ -129,7 +129,7 @@ func (s *Session) refuse(spec *command.Spec, e *resp.Error) {
 
 // routed is how the present command was routed.
 type routed struct {
-	view   *topology.View
+	at     *seenView // nil: it has no keys
 	shard  *topology.Shard
 	leased bool // served as primary: the lease must hold when it has run
 	keyArg int  // the only key's argument, 0: none or several
@@ -180,13 +180,12 @@ func (s *Session) addKey(key []byte, slot slots.Slot) {
 // routeTo asks Route, and parks the session before it would send a client away by an
 // old View: it is to ask again when it is woken.
 func (s *Session) routeTo(flags command.Flags) *resp.Error {
-	cl := s.srv.cluster
-	view := cl.View()
-	v := Route(view, s.srv.self, flags, s.slots, s.access(), Lease{s.now, s.srv.leaseUntil}, nil)
+	at := s.srv.viewNow()
+	v := Route(at.view, at.self, flags, s.slots, s.access(), Lease{s.now, s.srv.leaseUntil}, nil)
 	switch v.Kind {
 	case Serve:
-		s.route.view, s.route.shard, s.route.slot = view, v.Shard, v.Slot
-		s.route.leased = v.Shard.Primary == s.srv.self
+		s.route.at, s.route.shard, s.route.slot = at, v.Shard, v.Slot
+		s.route.leased = v.Shard.Primary == at.self
 		if s.route.leased {
 			s.route.open = len(v.Shard.Open) > 0
 		}
@@ -194,7 +193,7 @@ func (s *Session) routeTo(flags command.Flags) *resp.Error {
 	case Moved, DownUnowned:
 		if !s.fresh {
 			s.fresh = true
-			if cl.Freshen(s.wake) {
+			if s.srv.cluster.Freshen(s.wake) {
 				s.parkRetry()
 				return nil
 			}
@@ -210,10 +209,10 @@ func (s *Session) access() Access { return Access{ReadOnly: s.readonly, Asking: 
 // will be run again; if a half-moved slot sends it away the refusal is returned.
 func (s *Session) recheck(flags command.Flags) (goOn bool, refusal *resp.Error) {
 	cl := s.srv.cluster
-	if s.route.view == nil {
+	if s.route.at == nil {
 		return true, nil
 	}
-	if cl.View() != s.route.view {
+	if cl.View() != s.route.at.view {
 		s.parkRetry()
 		s.wake()
 		return false, nil
@@ -228,7 +227,7 @@ func (s *Session) recheck(flags command.Flags) (goOn bool, refusal *resp.Error) 
 		return true, nil
 	}
 	at := s.srv.o.Keyspace.Access(s.db, s.wall, s.srv.accessMode())
-	v := Route(s.route.view, s.srv.self, flags, s.slots, s.access(), Lease{s.now, s.srv.leaseUntil}, func(arg int) bool {
+	v := Route(s.route.at.view, s.route.at.self, flags, s.slots, s.access(), Lease{s.now, s.srv.leaseUntil}, func(arg int) bool {
 		_, ok := at.Peek(s.route.slot, s.names[arg])
 		return ok
 	})

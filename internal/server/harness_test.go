@@ -177,6 +177,7 @@ func (f *fakeConn) TryDo(fn func()) bool {
 	fn()
 	return true
 }
+func (f *fakeConn) Flush()               {}
 func (f *fakeConn) Alarm(at time.Time)   { f.alarm = at }
 func (f *fakeConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 5} }
 func (f *fakeConn) LocalAddr() net.Addr  { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 6} }

@@ -19,7 +19,8 @@ import (
 type Cluster interface {
 	// View returns the newest applied topology, never nil.
 	View() *topology.View
-	// Self returns this node's id.
+	// Self returns this node's id. It is asked once for each View; an id that changes
+	// does so before the View.
 	Self() topology.NodeID
 	// LeaseUntil returns the instant (clock.Mono) until which this process may serve
 	// the shard as primary at term; 0: not at all.

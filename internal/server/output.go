@@ -8,6 +8,8 @@ const (
 	// either the session runs no further command.
 	withheldMax   = 1024
 	withheldBytes = 1 << 20
+	// flushBytes of unsent replies are sent before more commands run.
+	flushBytes = 64 << 10
 	// keepOut is the largest output buffer kept by an idle session, in bytes.
 	keepOut = 64 << 10
 )

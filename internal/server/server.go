@@ -22,7 +22,7 @@ type Server struct {
 	o          Options
 	log        *zap.Logger
 	cluster    Cluster
-	self       topology.NodeID
+	seen       atomic.Pointer[seenView]
 	leaseUntil func(shard topology.ShardID, term uint64) int64
 	watches    *command.Watches
 	ping       *command.Spec
@@ -72,7 +72,6 @@ func New(o Options) (*Server, error) {
 	}
 	srv.specs.of = make(map[*command.Spec]*SpecStats)
 	if o.Cluster != nil {
-		srv.self = o.Cluster.Self()
 		srv.leaseUntil = o.Cluster.LeaseUntil
 	}
 	srv.mu.all = make(map[uint64]*Session)
@@ -115,6 +114,23 @@ func (srv *Server) awaitDurable(s *Session) {
 	srv.mu.Lock()
 	srv.mu.waiting[s] = struct{}{}
 	srv.mu.Unlock()
+}
+
+// seenView is a View and the id that this node has under it.
+type seenView struct {
+	view *topology.View
+	self topology.NodeID
+}
+
+// viewNow returns the View and this node's id. REQUIRES: cluster mode.
+func (srv *Server) viewNow() *seenView {
+	v := srv.cluster.View()
+	p := srv.seen.Load()
+	if p == nil || p.view != v {
+		p = &seenView{v, srv.cluster.Self()}
+		srv.seen.Store(p)
+	}
+	return p
 }
 
 // spawn runs f in a goroutine that Shutdown waits for.

@@ -256,6 +256,9 @@ func (s *Session) used() {
 			s.wait = withheld
 		}
 	}
+	if s.out.pending() >= flushBytes && len(s.out.marks) == 0 {
+		s.conn.Flush()
+	}
 	if hard := s.srv.o.Settings.OutputHard.Load(); hard > 0 && int64(s.out.pending()) > hard {
 		s.closed = true
 	}

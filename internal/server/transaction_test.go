@@ -113,8 +113,8 @@ func TestWatch(t *testing.T) {
 	})
 	t.Run("databases swapped", func(t *testing.T) {
 		h := newHarness(t, nil, command.Spec{Name: "swap01", Arity: 1, Flags: command.Write, Shards: command.ShardsAll, Run: func(c *command.Ctx) error {
+			c.TouchDatabase(0, 1)
 			c.Keyspace.SwapDB(0, 1)
-			c.TouchSwapped(0, 1)
 			c.Changed(1)
 			c.Out.OK()
 			return nil
