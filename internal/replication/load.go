@@ -199,15 +199,14 @@ func (r *Replication) dropData() {
 	ks := r.o.Keyspace
 	all := ks.AllShards()
 	ks.Own(all)
-	defer ks.Disown(all)
-	if r.watches != nil {
-		for db := range ks.Databases() {
-			r.watches.TouchKeys(db, db)
-		}
-	}
 	ks.FlushAll()
 	ks.Flush(ks.StagingDB())
 	r.o.Log.Seal(true) // writes of this node's own that it has refused are gone too
+	ks.Disown(all)
+	if r.watches != nil {
+		every := slots.All()
+		r.watches.DirtySlots(&every)
+	}
 }
 
 // loadKey puts one key into the keyspace. Expired ones too: their deletion comes by
