@@ -90,6 +90,23 @@ func (t *Watches) DirtySlots(set *slots.Set) {
 	}
 }
 
+// TouchKeys makes all transactions fail that watch a key of the databases a or b:
+// their keys have changed places. REQUIRES: all shards locked or owned.
+func (t *Watches) TouchKeys(a, b int) {
+	for _, keys := range t.shards {
+		for id, watchers := range keys {
+			if db := int(binary.LittleEndian.Uint32([]byte(id[:4]))); db != a && db != b {
+				continue
+			}
+			for _, w := range watchers {
+				w.dirty.Store(true)
+			}
+			delete(keys, id)
+			t.count.Add(-1)
+		}
+	}
+}
+
 // Add watches key in the database of a. REQUIRES: the slot's shard locked.
 func (w *Watch) Add(a *engine.Access, slot slots.Slot, key []byte) {
 	t := w.table
