@@ -17,6 +17,7 @@ const (
 	extendedPrec   = 64
 	extendedMaxExp = 16384  // values are below 2^16384
 	extendedMinExp = -16445 // values below 2^-16446 round to zero
+	vanishingExp   = -60    // values below 2^-60 print as 0
 	maxFloatText   = 5 * 1024
 )
 
@@ -71,6 +72,9 @@ func (x extended) add(y extended) (_ extended, ok bool) {
 // human prints x as Redis does for people (util.c, ld2string, LD_STR_HUMAN): 17
 // digits behind the point, trailing zeros cut off.
 func (x extended) human() []byte {
+	if x.MantExp(nil) < vanishingExp { // printing it exactly would take milliseconds
+		return []byte("0")
+	}
 	text := x.Append(nil, 'f', 17)
 	text = bytes.TrimRight(text, "0")
 	text = bytes.TrimSuffix(text, []byte("."))
