@@ -36,6 +36,9 @@ type Options struct {
 	Databases int
 	// Seed keys the hash of the tables, so that users cannot flood a bucket.
 	Seed uint64
+	// ShardBytes bounds the addresses reserved for a shard; 0: 32 GiB, or what the
+	// system's limits allow.
+	ShardBytes int64
 	// Sink takes what the engine changes on its own account. May be nil.
 	Sink Sink
 }
@@ -67,6 +70,9 @@ func (o *Options) Validate() error {
 	}
 	if o.Databases < 0 || o.Databases > 1<<16 {
 		errs = append(errs, fmt.Errorf("engine: Databases %d is not from 1 to 65536", o.Databases))
+	}
+	if o.ShardBytes < 0 {
+		errs = append(errs, fmt.Errorf("engine: ShardBytes %d is negative", o.ShardBytes))
 	}
 	return errors.Join(errs...)
 }
@@ -112,7 +118,7 @@ func New(o Options) (*Keyspace, error) {
 		sink:      o.Sink,
 	}
 	for i := range k.shards {
-		a, err := arena.New(0)
+		a, err := arena.New(o.ShardBytes)
 		if err != nil {
 			k.Close()
 			return nil, fmt.Errorf("engine: shard %d: %w", i, err)

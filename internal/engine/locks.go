@@ -85,10 +85,7 @@ func (k *Keyspace) Lock(m ShardMask) {
 // Their mutexes are free when it returns; until Disown the caller alone may use them.
 func (k *Keyspace) Own(m ShardMask) {
 	k.Lock(m)
-	for rest := uint64(m); rest != 0; rest &= rest - 1 {
-		k.shards[bits.TrailingZeros64(rest)].lock.owned = true
-	}
-	k.Unlock(m)
+	k.OwnLocked(m)
 }
 
 // OwnLocked makes the caller, who has locked the shards of m, their owner: what was

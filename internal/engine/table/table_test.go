@@ -274,7 +274,7 @@ func FuzzTable(f *testing.F) {
 			data = data[2:]
 			return v
 		}
-		if err := runModel(newHarness(t, 0, 1), len(data)/4, next); err != nil {
+		if err := runModel(newHarness(t, 64<<20, 1), min(len(data)/4, 5000), next); err != nil {
 			t.Fatal(err)
 		}
 	})

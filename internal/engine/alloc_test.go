@@ -1,0 +1,40 @@
+//go:build !race && !arenacheck
+
+package engine
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestNoAllocations(t *testing.T) {
+	k := newKeyspace(t, Options{Shards: 4})
+	a := k.Access(0, testNow, ModePrimary)
+	key, val, num := []byte("key:000000000001"), []byte(strings.Repeat("v", 64)), []byte("12345")
+	scratch := make([]byte, 0, 64)
+	if err := a.SetString(5, key, val, 0); err != nil {
+		t.Fatal(err)
+	}
+	w := &Waiter{Wake: func() {}}
+	for name, f := range map[string]func(){
+		"find":      func() { r, _ := a.Find(5, key); scratch = r.Append(scratch[:0]) },
+		"miss":      func() { a.Find(5, val) },
+		"overwrite": func() { _ = a.SetString(5, key, val, 0) },
+		"resize":    func() { _ = a.SetString(5, key, num, 0); _ = a.SetString(5, key, val, testNow+1000) },
+		"integer":   func() { _ = a.SetString(5, key, num, 0); a.IncrBy(5, key, 1) },
+		"expire":    func() { _, _ = a.SetExpireAt(5, key, testNow+5000); _, _ = a.SetExpireAt(5, key, 0) },
+		"delete":    func() { a.Delete(5, key); _ = a.SetString(5, key, val, 0) },
+		"append":    func() { _, _ = a.AppendString(5, key, num); _ = a.SetString(5, key, val, 0) },
+	} {
+		n := testing.AllocsPerRun(1000, func() {
+			m := k.Mask(5)
+			if k.TryLock(m, w) {
+				f()
+				k.Unlock(m)
+			}
+		})
+		if n != 0 {
+			t.Errorf("%s allocates %v times", name, n)
+		}
+	}
+}
