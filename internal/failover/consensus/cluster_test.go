@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // node is one process of a test: a bus and a Consensus over a directory.
 type node struct {
-	t    *testing.T
+	t    testing.TB
 	name string
 	dir  string
 	opt  func(*Options)

@@ -19,6 +19,7 @@ import (
 )
 
 func TestFreshNodeSeesItself(t *testing.T) {
+	t.Parallel()
 	n := start(t, "a")
 	v := n.c.View()
 	if v.Formed() || len(v.Nodes) != 1 || v.Nodes[0].ID != n.id() || v.ShardOf(n.id()) == nil || v.Owned() != 0 {
@@ -33,6 +34,7 @@ func TestFreshNodeSeesItself(t *testing.T) {
 }
 
 func TestClusterOfOne(t *testing.T) {
+	t.Parallel()
 	n := start(t, "a")
 	if err := n.c.Form(within(t, 5*time.Second), rangeOf(0, 99)); err != nil {
 		t.Fatal(err)
@@ -63,6 +65,7 @@ func TestClusterOfOne(t *testing.T) {
 }
 
 func TestMeetBothAlone(t *testing.T) {
+	t.Parallel()
 	a, b := start(t, "a"), start(t, "b")
 	if err := a.c.Form(within(t, 5*time.Second), rangeOf(0, 9)); err != nil {
 		t.Fatal(err)
@@ -94,6 +97,7 @@ func TestMeetBothAlone(t *testing.T) {
 
 // TestMeetStorm: every node is told to meet the first at once, as redis-cli does.
 func TestMeetStorm(t *testing.T) {
+	t.Parallel()
 	nodes := make([]*node, 6)
 	for i := range nodes {
 		nodes[i] = start(t, string(rune('a'+i)))
@@ -129,6 +133,7 @@ func TestMeetStorm(t *testing.T) {
 }
 
 func TestMeetRefusedForOwnedSlots(t *testing.T) {
+	t.Parallel()
 	nodes := cluster(t, 3)
 	x := start(t, "x")
 	if err := x.c.Form(within(t, 5*time.Second), rangeOf(5, 7)); err != nil {
@@ -157,6 +162,7 @@ func TestMeetRefusedForOwnedSlots(t *testing.T) {
 }
 
 func TestProposeFromAnywhere(t *testing.T) {
+	t.Parallel()
 	nodes := cluster(t, 6)
 	lead := leader(t, nodes)
 	for _, n := range nodes {
@@ -185,6 +191,7 @@ func TestProposeFromAnywhere(t *testing.T) {
 }
 
 func TestSameRequestIsAppliedOnce(t *testing.T) {
+	t.Parallel()
 	nodes := cluster(t, 3)
 	e := bump(nodes[0].c.View())
 	before := nodes[0].c.View().EpochCounter
@@ -205,6 +212,7 @@ func TestSameRequestIsAppliedOnce(t *testing.T) {
 
 // TestLeaderDies: proposals go on, and the time it takes is printed.
 func TestLeaderDies(t *testing.T) {
+	t.Parallel()
 	nodes := cluster(t, 6)
 	rounds := 2
 	if testing.Short() {
@@ -241,6 +249,7 @@ func TestLeaderDies(t *testing.T) {
 
 // TestAllRestartElsewhere: every node comes back with another address.
 func TestAllRestartElsewhere(t *testing.T) {
+	t.Parallel()
 	nodes := cluster(t, 3)
 	index, err := nodes[0].c.Propose(within(t, 5*time.Second), bump(nodes[0].c.View()))
 	if err != nil {
@@ -275,6 +284,7 @@ func TestAllRestartElsewhere(t *testing.T) {
 }
 
 func TestReset(t *testing.T) {
+	t.Parallel()
 	nodes := cluster(t, 4)
 	var voter *node
 	for _, n := range nodes[1:] { // the first owns the slots
@@ -310,6 +320,7 @@ func TestReset(t *testing.T) {
 
 // TestRemoveLeader: the one voter of two nodes leaves; the other takes the log over.
 func TestRemoveLeader(t *testing.T) {
+	t.Parallel()
 	a, b := start(t, "a"), start(t, "b")
 	if err := a.c.Form(within(t, 5*time.Second), slots.Set{}); err != nil {
 		t.Fatal(err)
@@ -336,6 +347,7 @@ func TestRemoveLeader(t *testing.T) {
 
 // TestDeadVoterIsReplaced by a node that was none.
 func TestDeadVoterIsReplaced(t *testing.T) {
+	t.Parallel()
 	nodes := cluster(t, 4, func(o *Options) {
 		o.voterDeadAfter, o.lonelyAfter = 300*time.Millisecond, 300*time.Millisecond
 	})
@@ -358,6 +370,7 @@ func TestDeadVoterIsReplaced(t *testing.T) {
 
 // TestJoinInterrupted: a joiner that dies with the mark on disk asks for its fate.
 func TestJoinInterrupted(t *testing.T) {
+	t.Parallel()
 	for _, committed := range []bool{false, true} {
 		a, b := start(t, "a"), start(t, "b")
 		if err := a.c.Form(within(t, 5*time.Second), rangeOf(0, 9)); err != nil {
@@ -379,7 +392,7 @@ func TestJoinInterrupted(t *testing.T) {
 			t.Fatal("serves while joining")
 		}
 		if committed {
-			if _, _, err := b.bus.CallAddr(within(t, 5*time.Second), a.addr, openJoin, s.Join.Entry); err != nil {
+			if _, _, err := b.bus.CallAddr(within(t, 5*time.Second), a.addr, openJoin, encode(joinCall{info.Cluster, info.Generation, s.Join.Entry})); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -399,6 +412,7 @@ func TestJoinInterrupted(t *testing.T) {
 
 // TestMinority: without a majority nothing commits, and what was tried resolves later.
 func TestMinority(t *testing.T) {
+	t.Parallel()
 	nodes := cluster(t, 3)
 	addr := []string{nodes[1].addr, nodes[2].addr}
 	nodes[1].kill()
@@ -422,6 +436,7 @@ func TestMinority(t *testing.T) {
 
 // TestForeign: nodes of another cluster and garbage are dropped, counted and harmless.
 func TestForeign(t *testing.T) {
+	t.Parallel()
 	n, x := start(t, "a"), start(t, "x")
 	for _, m := range []*node{n, x} {
 		if err := m.c.Form(within(t, 5*time.Second), slots.Set{}); err != nil {
@@ -452,6 +467,7 @@ func TestForeign(t *testing.T) {
 
 // TestStreamConverges: a burst of entries reaches every node, in order.
 func TestStreamConverges(t *testing.T) {
+	t.Parallel()
 	nodes := cluster(t, 4)
 	var mu sync.Mutex
 	seen := map[*node][]uint64{}
@@ -489,6 +505,7 @@ func TestStreamConverges(t *testing.T) {
 }
 
 func TestFreshen(t *testing.T) {
+	t.Parallel()
 	nodes := cluster(t, 4)
 	var out *node
 	for _, n := range nodes {
@@ -510,6 +527,7 @@ func TestFreshen(t *testing.T) {
 
 // TestPushLatency: how long after the proposer's return the slowest node follows.
 func TestPushLatency(t *testing.T) {
+	t.Parallel()
 	nodes := cluster(t, 6)
 	var worst time.Duration
 	var propose []time.Duration
@@ -533,6 +551,7 @@ func TestPushLatency(t *testing.T) {
 }
 
 func TestStateFile(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s, err := loadState(dir)
 	if err != nil {
@@ -549,5 +568,41 @@ func TestStateFile(t *testing.T) {
 		if _, err := loadState(dir); err == nil {
 			t.Fatalf("%q was taken", bad)
 		}
+	}
+}
+
+// TestJoinADissolvedCluster: the joined side has itself joined another cluster before the
+// join came; the joiner is told, goes back, and MEET finds the new one.
+func TestJoinADissolvedCluster(t *testing.T) {
+	t.Parallel()
+	a, x, far := start(t, "a"), start(t, "x"), start(t, "far")
+	for i, n := range []*node{a, x, far} {
+		if err := n.c.Form(within(t, 5*time.Second), rangeOf(slots.Slot(10*i), slots.Slot(10*i+9))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := x.c.askInfo(within(t, 5*time.Second), a.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.c.Join(within(t, 5*time.Second), far.addr); err != nil {
+		t.Fatal(err)
+	}
+	x.c.lock(context.Background())
+	s := x.c.stateCopy()
+	if err := x.c.beginJoin(within(t, 5*time.Second), &s, a.addr, info); err != nil {
+		t.Fatal(err)
+	}
+	err = x.c.finishJoin(within(t, 5*time.Second))
+	x.c.unlock()
+	if !errors.Is(err, topology.ErrForeign) || x.c.Joining() || !x.serves() {
+		t.Fatalf("%v, joining %v", err, x.c.Joining())
+	}
+	if err := x.c.Meet(within(t, 5*time.Second), a.addr); err != nil {
+		t.Fatal(err)
+	}
+	settled(t, []*node{a, x, far}, 3)
+	if v := x.c.View(); v.Owned() != 30 {
+		t.Fatalf("%d slots", v.Owned())
 	}
 }

@@ -121,6 +121,10 @@ func (c *Consensus) Reset(ctx context.Context, hard bool) error {
 	if !hard {
 		next.Node, next.Incarnation = s.Node, s.Incarnation+1
 	}
+	next.Dissolved = s.Dissolved
+	if v := c.View(); len(v.Nodes) == 1 {
+		next.dissolve(s.Cluster)
+	}
 	// The state first: with it on disk nothing that is left over counts.
 	if err := c.setState(next); err != nil {
 		return err

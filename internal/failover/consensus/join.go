@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -99,6 +100,9 @@ func (c *Consensus) meetOnce(ctx context.Context, addr string) (done bool, err e
 		err := c.Join(ctx, addr)
 		if errors.Is(err, ErrNotAlone) {
 			return false, err // somebody joined us meanwhile: look again
+		}
+		if errors.Is(err, topology.ErrForeign) {
+			return false, err // it has joined another cluster meanwhile
 		}
 		return err == nil || topology.IsRefusal(err), err
 	}
@@ -261,10 +265,11 @@ func (c *Consensus) beginJoin(ctx context.Context, s *state, addr string, info i
 func (c *Consensus) finishJoin(ctx context.Context) error {
 	s := c.stateCopy()
 	var last error
+	q := encode(joinCall{Cluster: s.Join.Cluster, Generation: s.Join.Generation, Entry: s.Join.Entry})
 	for {
 		for _, addr := range s.Join.Addrs {
 			attempt, cancel := context.WithTimeout(ctx, 2*time.Second)
-			data, peer, err := c.bus.CallAddr(attempt, addr, openJoin, s.Join.Entry)
+			data, peer, err := c.bus.CallAddr(attempt, addr, openJoin, q)
 			cancel()
 			if err != nil {
 				last = err
@@ -274,14 +279,15 @@ func (c *Consensus) finishJoin(ctx context.Context) error {
 			switch {
 			case err != nil:
 				last = err
-			case peer.Cluster != s.Join.Cluster:
-				last = fmt.Errorf("node %s is of another cluster now", peer.Node)
 			case r.NotLeader || r.Unknown != "":
-				last = unanswered(r)
+				last = fmt.Errorf("node %s: %w", peer.Node, unanswered(r))
 			case r.Code != "":
 				return c.refused(&s, r.err())
 			default:
 				v, err := topology.DecodeView(r.View)
+				if err == nil && v.ClusterID != s.Join.Cluster {
+					err = fmt.Errorf("node %s sent the view of cluster %s", peer.Node, v.ClusterID)
+				}
 				if err != nil {
 					last = err
 					continue
@@ -308,6 +314,7 @@ func (c *Consensus) joined(s *state, v *topology.View) error {
 		c.log.Warn("own log not deleted", zap.Error(err))
 	}
 	next := *s
+	next.dissolve(s.Cluster)
 	next.Cluster, next.Generation, next.Phase, next.Member, next.Join = v.ClusterID, v.Generation, phaseNone, false, nil
 	if err := replaceFile(filepath.Join(c.opt.Dir, viewFile), topology.EncodeView(v)); err != nil {
 		c.log.Warn("view not saved", zap.Error(err))
@@ -367,22 +374,34 @@ func (c *Consensus) resumeJoin() {
 }
 
 // onJoin proposes a stranger's JoinNode and answers with the View that has it.
-func (c *Consensus) onJoin(from bus.Peer, req []byte) ([]byte, error) {
+//
+// That this node had dissolved the cluster in question is a final answer: it would not
+// have left it with another member, so the join was never committed there.
+func (c *Consensus) onJoin(from bus.Peer, q joinCall) (r proposeReply, err error) {
 	ctx, cancel := context.WithTimeout(c.ctx, 2*time.Second)
 	defer cancel()
-	e, err := topology.DecodeEntry(req)
+	e, err := topology.DecodeEntry(q.Entry)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
 	join, ok := e.(topology.JoinNode)
 	if !ok || join.Request == "" || string(join.Node.ID) != from.Node {
-		return nil, fmt.Errorf("a join of node %s sent by %s: %w", join.Node.ID, from.Node, topology.ErrBadEntry)
+		return r, fmt.Errorf("a join of node %s sent by %s: %w", join.Node.ID, from.Node, topology.ErrBadEntry)
 	}
-	if c.stateCopy().Phase != phaseNone || !c.Formed() {
-		return encode(proposeReply{Unknown: errBusyNode.Error()}), nil
+	s := c.stateCopy()
+	switch {
+	case slices.Contains(s.Dissolved, q.Cluster):
+		r.refuse(fmt.Errorf("cluster %s has joined another: %w", q.Cluster, topology.ErrForeign))
+		return r, nil
+	case s.Phase != phaseNone || s.Cluster != q.Cluster:
+		r.Unknown = errBusyNode.Error()
+		return r, nil
+	case s.Generation > q.Generation:
+		r.refuse(fmt.Errorf("cluster %s is of generation %d: %w", q.Cluster, s.Generation, topology.ErrForeign))
+		return r, nil
 	}
 	index, err := c.Propose(ctx, join)
-	r := proposeReply{Index: index}
+	r.Index = index
 	switch {
 	case err == nil:
 		v := c.View()
@@ -397,5 +416,5 @@ func (c *Consensus) onJoin(from bus.Peer, req []byte) ([]byte, error) {
 	default:
 		r.Unknown = err.Error()
 	}
-	return encode(r), nil
+	return r, nil
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/redwingdb/redwing/internal/topology"
 )
@@ -46,6 +47,20 @@ type state struct {
 	// Member tells that this node keeps raft stores for Cluster.
 	Member bool      `json:"member,omitempty"`
 	Join   *joinMark `json:"join,omitempty"`
+	// Dissolved are the last clusters that ended with this node, their one member, joining
+	// another: who was about to join them is told.
+	Dissolved []string `json:"dissolved,omitempty"`
+}
+
+const maxDissolved = 16
+
+// dissolve notes the end of a cluster.
+func (s *state) dissolve(cluster string) {
+	if cluster == "" {
+		return
+	}
+	all := append(slices.Clone(s.Dissolved), cluster)
+	s.Dissolved = all[max(0, len(all)-maxDissolved):]
 }
 
 // joinMark is a join whose fate may be unknown.

@@ -101,6 +101,13 @@ type infoReply struct {
 	Addrs      []string        `json:"addrs,omitempty"`
 }
 
+// joinCall brings a joiner's entry; Cluster is the one it means to join.
+type joinCall struct {
+	Cluster    string          `json:"cluster"`
+	Generation uint64          `json:"generation"`
+	Entry      json.RawMessage `json:"entry"`
+}
+
 // joinMeCall asks a node that is alone to join the caller's cluster.
 type joinMeCall struct {
 	Addr string `json:"addr,omitempty"` // empty: where the call came from
@@ -168,7 +175,7 @@ func (c *Consensus) handle() {
 	c.bus.HandleOpen(openInfo, answering(c.onInfo))
 	c.bus.HandleOpen(openForm, answering(c.onForm))
 	c.bus.HandleOpen(openJoinMe, answering(c.onJoinMe))
-	c.bus.HandleOpen(openJoin, c.onJoin)
+	c.bus.HandleOpen(openJoin, answering(c.onJoin))
 }
 
 func (c *Consensus) unhandle() {

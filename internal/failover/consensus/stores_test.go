@@ -1,0 +1,128 @@
+package consensus
+
+import (
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"go.uber.org/zap"
+)
+
+// stalling is a store whose writes hang while stall is set, until it is cleared.
+type stalling struct {
+	stores
+	stall *atomic.Bool
+}
+
+func (s stalling) hang() {
+	for s.stall.Load() {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (s stalling) StoreLogs(logs []*raft.Log) error {
+	s.hang()
+	return s.stores.StoreLogs(logs)
+}
+
+func (s stalling) Set(k, v []byte) error {
+	s.hang()
+	return s.stores.Set(k, v)
+}
+
+func (s stalling) SetUint64(k []byte, v uint64) error {
+	s.hang()
+	return s.stores.SetUint64(k, v)
+}
+
+// TestStalledDisk: a leader whose disk hangs loses its place, follows as a non-voter, and
+// votes again when the disk is back.
+func TestStalledDisk(t *testing.T) {
+	t.Parallel()
+	stalls := map[string]*atomic.Bool{}
+	nodes := cluster(t, 3, func(o *Options) {
+		stall := new(atomic.Bool)
+		stalls[o.Dir] = stall
+		o.reopenAfter = 50 * time.Millisecond
+		o.openStores = func(dir string, l *zap.Logger) (stores, error) {
+			s, err := openWAL(dir, l)
+			return stalling{s, stall}, err
+		}
+	})
+	sick := leader(t, nodes)
+	rest := slices.DeleteFunc(slices.Clone(nodes), func(n *node) bool { return n == sick })
+	stalls[sick.dir].Store(true)
+	defer stalls[sick.dir].Store(false)
+	began := time.Now()
+	if _, err := sick.c.Propose(within(t, 10*time.Second), bump(sick.c.View())); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the sick leader's own proposal went through after %v", time.Since(began))
+	if leader(t, rest); sick.c.IsLeader() || sick.c.IsMember() || sick.c.RaftTerm() != 0 {
+		t.Fatal("the node with the stalled disk still takes part in raft")
+	}
+	index, err := rest[0].c.Propose(within(t, 5*time.Second), bump(rest[0].c.View()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sick.c.Await(within(t, 5*time.Second), index); err != nil {
+		t.Fatalf("it does not follow: %v", err)
+	}
+	stalls[sick.dir].Store(false)
+	eventually(t, 10*time.Second, "a voter again", sick.c.IsMember)
+	settled(t, nodes, 3)
+}
+
+// TestPoison: after the first failure nothing is written any more, and writers of the
+// stable store never see the error.
+func TestPoison(t *testing.T) {
+	t.Parallel()
+	g := newGuard(20 * time.Millisecond)
+	boom := errors.New("boom")
+	if err := g.do(func() error { return raft.ErrLogNotFound }); !errors.Is(err, raft.ErrLogNotFound) {
+		t.Fatal(err)
+	}
+	if err := g.do(func() error { return boom }); !errors.Is(err, boom) {
+		t.Fatal(err)
+	}
+	<-g.poisoned
+	ran := false
+	if err := g.do(func() error { ran = true; return nil }); !errors.Is(err, ErrPoisoned) || ran {
+		t.Fatalf("%v, ran %v", err, ran)
+	}
+	ended := make(chan bool)
+	go func() {
+		returned := false
+		defer func() { ended <- returned }()
+		(&guardedStable{g: g}).SetUint64([]byte("k"), 1)
+		returned = true
+	}()
+	select {
+	case <-ended:
+		t.Fatal("a writer of the stable store was not parked")
+	case <-time.After(20 * time.Millisecond):
+	}
+	g.stop()
+	if <-ended {
+		t.Fatal("the write returned to its caller")
+	}
+	<-g.idle
+}
+
+func TestDeadlinePoisons(t *testing.T) {
+	t.Parallel()
+	g := newGuard(10 * time.Millisecond)
+	release := make(chan struct{})
+	if err := g.do(func() error { <-release; return nil }); !errors.Is(err, ErrPoisoned) {
+		t.Fatal(err)
+	}
+	if err := (&guardedLog{g: g}).DeleteRange(1, 2); !errors.Is(err, ErrPoisoned) {
+		t.Fatal(err)
+	}
+	close(release)
+	g.stop()
+	<-g.idle
+}
