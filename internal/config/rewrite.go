@@ -70,8 +70,10 @@ func (c *Config) rewrittenLocked(old string) string {
 		}
 		out.WriteString(line(words[0], args))
 	}
-	for _, d := range c.table {
-		if len(pending[d]) == 0 || !inFile[d] && d.atDefault() {
+	defaults := New()
+	for i, d := range c.table {
+		atDefault := d.value.text() == defaults.table[i].value.text()
+		if len(pending[d]) == 0 || !inFile[d] && atDefault {
 			continue
 		}
 		if !signed {
@@ -100,11 +102,6 @@ func (c *Config) directiveOf(raw string) (*directive, []string) {
 		return nil, nil
 	}
 	return d, words
-}
-
-func (d *directive) atDefault() bool {
-	fresh := New().byName[d.name]
-	return fresh.value.text() == d.value.text()
 }
 
 func line(name string, args []string) string {
