@@ -41,8 +41,8 @@ func TestRealClients(t *testing.T) {
 	w.longestGap()
 	began := time.Now()
 	victim.kill()
-	w.awaitFresh(20 * time.Second)
-	t.Logf("kill -9 of %s: writes were unavailable for %.2f s (all keys confirmed again after %.2f s)",
+	w.awaitAcked(20 * time.Second)
+	t.Logf("kill -9 of %s: writes were unavailable for %.2f s (all keys written again after %.2f s)",
 		victim.addr, w.longestGap().Seconds(), time.Since(began).Seconds())
 	w.verify("after the failover")
 	checkKeys(t, client, keys, "after the failover")
@@ -51,6 +51,7 @@ func TestRealClients(t *testing.T) {
 	victim.await()
 	eventually(t, 30*time.Second, func() error { return linkedReplica(victim) })
 	cluster.awaitHealthy(t)
+	w.awaitConfirmed(10 * time.Second)
 	w.verify("after the restart")
 
 	primaries := cluster.byRole(t, "master")
@@ -59,7 +60,7 @@ func TestRealClients(t *testing.T) {
 	if after := slotCount(t, primaries[0]); after != before+2000 {
 		t.Fatalf("%s owns %d slots, had %d, and was to get 2000", primaries[0].addr, after, before)
 	}
-	w.awaitFresh(10 * time.Second)
+	w.awaitConfirmed(10 * time.Second)
 	w.verify("after resharding 2000 slots")
 	checkKeys(t, client, keys, "after resharding")
 
@@ -69,7 +70,7 @@ func TestRealClients(t *testing.T) {
 	if n := slotCount(t, extra); n < 4000 || n > 4200 {
 		t.Fatalf("the added primary owns %d slots, want a quarter", n)
 	}
-	w.awaitFresh(10 * time.Second)
+	w.awaitAcked(10 * time.Second)
 	w.verify("after adding a primary")
 	checkKeys(t, client, keys, "after adding a primary")
 
@@ -78,7 +79,7 @@ func TestRealClients(t *testing.T) {
 	if strings.Contains(cluster[0].must("CLUSTER", "NODES"), extra.addr) {
 		t.Fatalf("%s is still listed:\n%s", extra.addr, cluster[0].must("CLUSTER", "NODES"))
 	}
-	w.awaitFresh(10 * time.Second)
+	w.awaitConfirmed(10 * time.Second)
 	w.verify("after removing it again")
 	checkKeys(t, client, keys, "after removing it again")
 	redisCLIAgrees(t, cluster)

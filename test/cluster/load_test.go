@@ -16,10 +16,17 @@ import (
 // clusterClient returns go-redis' unchanged cluster client.
 func clusterClient(t *testing.T, addrs []string) *redis.ClusterClient {
 	t.Helper()
+	redis.SetLogger(silent{}) // it logs every refused connection
 	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs, MaxRedirects: 8, ReadTimeout: 3 * time.Second, WriteTimeout: 3 * time.Second, DialTimeout: time.Second})
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
+
+// silent is a logger of go-redis that says nothing.
+type silent struct{}
+
+// Printf drops the message.
+func (silent) Printf(context.Context, string, ...any) {}
 
 // writers write to the cluster all the time, each to keys of its own, with WAIT 1
 // behind every write. A write counts as confirmed when it was acknowledged and WAIT
@@ -38,6 +45,7 @@ type writers struct {
 type counterKey struct {
 	name      string
 	confirmed atomic.Int64 // newest value that WAIT confirmed
+	acked     atomic.Int64 // newest value that was acknowledged
 	sent      atomic.Int64 // newest value that was sent at all
 	lastAck   atomic.Int64 // when the newest write was acknowledged, Unix ns
 	gap       atomic.Int64 // longest time without an acknowledgement, ns
@@ -90,6 +98,7 @@ func (w *writers) write(ctx context.Context, k *counterKey) {
 			k.gap.Store(gap)
 		}
 		w.acks.Add(1)
+		k.acked.Store(v)
 		if replicas >= 1 {
 			k.confirmed.Store(v)
 		}
@@ -165,17 +174,28 @@ func (w *writers) longestGap() time.Duration {
 	return time.Duration(worst)
 }
 
-// awaitFresh waits until every key has had a confirmed write that was sent after
+// awaitAcked waits until every key has had an acknowledged write that was sent after
 // this call.
-func (w *writers) awaitFresh(limit time.Duration) {
+func (w *writers) awaitAcked(limit time.Duration) {
+	w.t.Helper()
+	w.awaitNewer(limit, func(k *counterKey) int64 { return k.acked.Load() })
+}
+
+// awaitConfirmed is awaitAcked for writes that a replica has confirmed as well.
+func (w *writers) awaitConfirmed(limit time.Duration) {
+	w.t.Helper()
+	w.awaitNewer(limit, func(k *counterKey) int64 { return k.confirmed.Load() })
+}
+
+func (w *writers) awaitNewer(limit time.Duration, newest func(*counterKey) int64) {
 	w.t.Helper()
 	for _, k := range w.keys {
 		from := k.sent.Load()
 		eventually(w.t, limit, func() error {
-			if k.confirmed.Load() > from {
+			if newest(k) > from {
 				return nil
 			}
-			return fmt.Errorf("%s has no confirmed write yet; errors seen: %s", k.name, w.errors())
+			return fmt.Errorf("%s has no new write yet; errors seen: %s", k.name, w.errors())
 		})
 	}
 }
@@ -196,20 +216,25 @@ func loadKeys(t *testing.T, c *redis.ClusterClient, n int) {
 	}
 }
 
-// checkKeys reads the keys of loadKeys back.
+// checkKeys reads the keys of loadKeys back. After a failover go-redis' pipelines fail
+// until the client has read the slot map anew, so a batch that fails is sent again.
 func checkKeys(t *testing.T, c *redis.ClusterClient, n int, when string) {
 	t.Helper()
 	ctx := context.Background()
 	const batch = 1000
 	for i := 0; i < n; i += batch {
-		pipe := c.Pipeline()
-		for j := i; j < min(n, i+batch); j++ {
-			pipe.Get(ctx, fmt.Sprintf("key:%d", j))
-		}
-		cmds, err := pipe.Exec(ctx)
-		if err != nil {
-			t.Fatalf("%s: read back: %v", when, err)
-		}
+		var cmds []redis.Cmder
+		eventually(t, 15*time.Second, func() (err error) {
+			pipe := c.Pipeline()
+			for j := i; j < min(n, i+batch); j++ {
+				pipe.Get(ctx, fmt.Sprintf("key:%d", j))
+			}
+			if cmds, err = pipe.Exec(ctx); err != nil {
+				c.ReloadState(ctx)
+				return fmt.Errorf("%s: read back: %w", when, err)
+			}
+			return nil
+		})
 		for j, cmd := range cmds {
 			if got, want := cmd.(*redis.StringCmd).Val(), fmt.Sprintf("value:%d", i+j); got != want {
 				t.Fatalf("%s: key:%d is %q, want %q", when, i+j, got, want)
