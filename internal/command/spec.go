@@ -52,8 +52,11 @@ type Spec struct {
 	ShardsFor func(c *Ctx) engine.ShardMask
 	// FindKeys, where set, finds the keys that no KeySpec can (SORT, MIGRATE).
 	FindKeys func(dst []KeyRef, args [][]byte) ([]KeyRef, bool)
-	Run      Handler
-	Subs     []Spec
+	// KeyFlagsFor, where set, says what a request does with its keys where that depends
+	// on its words (SET with GET); the flags of Keys are then those of the worst case.
+	KeyFlagsFor func(args [][]byte) KeyFlags
+	Run         Handler
+	Subs        []Spec
 
 	Tips       []string
 	Group      string // "string", "generic", ... as COMMAND DOCS has it
@@ -104,7 +107,15 @@ func (s *Spec) AppendKeys(dst []KeyRef, args [][]byte) (_ []KeyRef, ok bool) {
 	if s.FindKeys != nil {
 		return s.FindKeys(dst, args)
 	}
-	return s.keysByRule(dst, args)
+	begin := len(dst)
+	dst, ok = s.keysByRule(dst, args)
+	if ok && s.KeyFlagsFor != nil {
+		flags := s.KeyFlagsFor(args)
+		for i := range dst[begin:] {
+			dst[begin+i].Flags = flags
+		}
+	}
+	return dst, ok
 }
 
 // keysByRule is AppendKeys by the key specs alone; unlike FindKeys it lets dst lie on

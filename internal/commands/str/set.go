@@ -17,6 +17,16 @@ func set(c *command.Ctx) error {
 	return setWith(c, 2, o)
 }
 
+// setKeyFlags tells that only SET with GET reads its key (Redis 7.2, db.c, setGetKeys).
+func setKeyFlags(args [][]byte) command.KeyFlags {
+	for _, word := range args[min(3, len(args)):] {
+		if command.Is(word, "get") {
+			return command.KeyRW | command.KeyAccess | command.KeyUpdate
+		}
+	}
+	return command.KeyOW | command.KeyUpdate
+}
+
 func setex(c *command.Ctx) error  { return setWith(c, 3, options{optEX, 2}) }
 func psetex(c *command.Ctx) error { return setWith(c, 3, options{optPX, 2}) }
 

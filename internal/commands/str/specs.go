@@ -146,8 +146,9 @@ func Specs() []command.Spec {
 			Keys: []command.KeySpec{
 				{Flags: command.KeyRW | command.KeyAccess | command.KeyUpdate | command.VariableFlags, Begin: 1, Step: 1, Notes: "RW and ACCESS due to the optional `GET` argument"},
 			},
-			Run:   set,
-			Group: "string", Since: "1.0.0",
+			KeyFlagsFor: setKeyFlags,
+			Run:         set,
+			Group:       "string", Since: "1.0.0",
 			Summary:    "Set the string value of a key",
 			Complexity: "O(1)",
 		},

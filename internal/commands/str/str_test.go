@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/redwingdb/redwing/internal/command"
 	"github.com/redwingdb/redwing/internal/command/commandtest"
 	"github.com/redwingdb/redwing/internal/commands/keys"
 	"github.com/redwingdb/redwing/internal/commands/str"
@@ -116,6 +117,23 @@ func TestSlowCommandsRunAsOwner(t *testing.T) {
 	run(1, pairs...)
 	run(0, "setrange", "text", "2000", "x")
 	run(1, "lcs", "text", "text", "len")
+}
+
+func TestKeyFlagsOfSet(t *testing.T) {
+	set := newRunner(t).Table.Lookup([]byte("set"))
+	for words, want := range map[string]command.KeyFlags{
+		"set k v":           command.KeyOW | command.KeyUpdate,
+		"set get get nx":    command.KeyOW | command.KeyUpdate,
+		"set k v ex 10 GET": command.KeyRW | command.KeyAccess | command.KeyUpdate,
+	} {
+		keys, ok := set.AppendKeys(nil, commandtest.Args(strings.Split(words, " ")...))
+		if !ok || len(keys) != 1 || keys[0] != (command.KeyRef{Arg: 1, Flags: want}) {
+			t.Errorf("%s: %v %v", words, keys, ok)
+		}
+	}
+	if set.SingleKey() != 1 {
+		t.Error("the key of SET is not known to be single")
+	}
 }
 
 func TestHitsCountOnce(t *testing.T) {
