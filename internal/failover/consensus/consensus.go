@@ -189,11 +189,11 @@ func Open(o Options) (*Consensus, error) {
 
 // Close stops everything; the log and the View stay on disk.
 func (c *Consensus) Close() error {
+	c.gate.Lock() // goRun has started its goroutine before this, or will not
 	c.cancel()
+	c.gate.Unlock()
 	c.unhandle()
 	c.pub.close()
-	c.gate.Lock() // goRun either started its goroutine before this or will not
-	c.gate.Unlock()
 	c.lifecycle <- struct{}{} // whoever held it has seen the end of ctx
 	err := c.stopMember(false)
 	<-c.lifecycle

@@ -124,10 +124,6 @@ func (c *Consensus) follow(source topology.NodeID) error {
 			if m.live {
 				live = time.Now()
 			}
-			if c.View().Index < m.index && time.Since(live) < streamSilence {
-				// The whole was sent before this, unless another source was ahead.
-				break
-			}
 		}
 		if time.Since(live) > streamSilence {
 			return errStream
