@@ -65,6 +65,7 @@ func (a *attached) full(ctx context.Context, old bool) error {
 	c.snapshot.Close()
 	release()
 	if a.hs.rdbOnly {
+		a.reader.Close()
 		return a.awaitClose(ctx)
 	}
 	if a.hs.eof && !old {

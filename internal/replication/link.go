@@ -316,6 +316,7 @@ func (s *session) sync() error {
 	}
 	words := strings.Fields(reply)
 	switch {
+	case len(words) == 0:
 	case words[0] == "+CONTINUE" && id != "?":
 		newID := ID(id)
 		if len(words) > 1 && validID(words[1]) {

@@ -288,6 +288,8 @@ func (r *Replication) Promote(ctx context.Context, m Mark) error {
 	r.loading.Store(false)
 	r.o.Log.Seal(false)
 	r.replica.Store(false)
+	r.mu.noReplicas = r.mono() // the others have repl-backlog-ttl to come here
+	r.countGoodLocked()
 	r.markStreamLocked()
 	// They come back and learn the new id.
 	r.dropReplicasLocked("promotion")

@@ -179,6 +179,33 @@ func TestPromotionKeepsHistory(t *testing.T) {
 	}
 }
 
+// The backlog ends some time after the last replica, or after the promotion.
+func TestBacklogEnds(t *testing.T) {
+	p, r := startNode(t, nodeOptions{}), startNode(t, nodeOptions{})
+	r.rep.Follow(p.target())
+	sameState(t, p, r)
+	longAgo := p.rep.mono() - int64(2*time.Hour)
+	setLonely := func(n *node) {
+		n.rep.mu.Lock()
+		n.rep.mu.noReplicas = longAgo
+		n.rep.mu.Unlock()
+	}
+	setLonely(r)
+	if err := r.rep.Promote(context.Background(), Mark{}); err != nil {
+		t.Fatal(err)
+	}
+	r.rep.tidy()
+	if !r.log.Backlog().On {
+		t.Fatal("a promoted replica has dropped its backlog")
+	}
+	id := r.rep.mu.history.id
+	setLonely(r)
+	r.rep.tidy()
+	if r.log.Backlog().On || r.rep.mu.history.id == id || r.log.MemoryBytes() != 0 {
+		t.Fatal("the backlog stays for ever")
+	}
+}
+
 func TestWait(t *testing.T) {
 	p, r := startNode(t, nodeOptions{}), startNode(t, nodeOptions{})
 	c := p.dial()
@@ -396,7 +423,7 @@ func TestRoleAndInfo(t *testing.T) {
 	sameState(t, p, r)
 	eventually(t, "acknowledged", func() bool {
 		s := p.rep.Replicas()
-		return len(s) == 1 && s[0].Offset == p.log.Offset()
+		return len(s) == 1 && s[0].Online && s[0].Offset == p.log.Offset()
 	})
 	off := p.log.Offset()
 	if got, want := p.do("ROLE"), fmt.Sprintf("master\n%d\n127.0.0.1\n%d\n%d", off, r.port(), off); got != want {

@@ -165,6 +165,34 @@ func FuzzStream(f *testing.F) {
 	})
 }
 
+// FuzzPrimary is a primary that says anything.
+func FuzzPrimary(f *testing.F) {
+	f.Add([]byte("+OK\r\n+FULLRESYNC 0123456789012345678901234567890123456789 7\r\n$EOF:0123456789012345678901234567890123456789\r\nREDIS0010\xfe\x00\x00\x01a\x01b\xff\x00\x00\x00\x00\x00\x00\x00\x000123456789012345678901234567890123456789*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n"))
+	f.Add([]byte("+OK\r\n\n\n+FULLRESYNC 0123456789012345678901234567890123456789 7\r\n$18\r\nREDIS0010\xff\x00\x00\x00\x00\x00\x00\x00\x00PING\r\n"))
+	f.Add([]byte("+OK\r\n+CONTINUE\r\n"))
+	f.Add([]byte("-ERR\r\n  \r\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		st, _ := newStream(t, false)
+		st.r.o.Dial = func(context.Context, string) (net.Conn, error) { return &scripted{Reader: bytes.NewReader(b)}, nil }
+		st.r.mu.target, st.r.mu.link = &Target{Host: "h", Port: 1}, st.l
+		linked, err := st.l.session()
+		if err == nil {
+			t.Fatal("a session without an end")
+		}
+		if p := st.r.Progress(); linked && p.FullSync || p.FullSync && st.r.LinkUp() {
+			t.Fatalf("linked %v, progress %+v", linked, p)
+		}
+	})
+}
+
+// scripted is a connection that gives what its reader gives.
+type scripted struct {
+	io.Reader
+	sink
+}
+
+func (s *scripted) Read(b []byte) (int, error) { return s.Reader.Read(b) }
+
 // A replica that takes nothing while writers go on loses its sync, not the primary's
 // memory.
 func TestSlowSyncIsDropped(t *testing.T) {
