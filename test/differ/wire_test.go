@@ -3,25 +3,20 @@ package differ
 import (
 	"context"
 	"embed"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/redwingdb/redwing/internal/command"
 	"github.com/redwingdb/redwing/internal/command/commandtest"
-	"github.com/redwingdb/redwing/internal/commands/keys"
-	"github.com/redwingdb/redwing/internal/commands/str"
-	"github.com/redwingdb/redwing/internal/engine"
-	"github.com/redwingdb/redwing/internal/server"
+	"github.com/redwingdb/redwing/internal/config"
+	"github.com/redwingdb/redwing/internal/node"
 )
 
 //go:embed wire
 var wireScripts embed.FS
 
-// TestWire runs the scripts on redis-server and on our server, both over sockets:
+// TestWire runs the scripts on redis-server and on a node of ours, both over sockets:
 // those that need a connection, and those of the handlers once more.
 func TestWire(t *testing.T) {
 	for _, dir := range []struct {
@@ -67,39 +62,31 @@ func TestWire(t *testing.T) {
 	}
 }
 
-// startServer starts our server on a socket of its own.
+// startServer starts a whole node, without cluster, on a socket of its own.
 func startServer(t *testing.T) *commandtest.Redis {
 	t.Helper()
-	ks, err := engine.New(engine.Options{Shards: 8, Databases: 16, Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(ks.Close)
-	table, err := command.NewTable(server.Specs(), str.Specs(), keys.Specs(keys.Deps{}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv, err := server.New(server.Options{Table: table, Keyspace: ks})
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.MkdirTemp("", "rw")
+	dir, err := os.MkdirTemp("", "rw") // t.TempDir may be too long for a socket's name
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "s")
-	ln, err := net.Listen("unix", socket)
+	cfg, err := config.Parse(nil, []string{"--port", "0", "--unixsocket", socket, "--dir", dir, "--logfile", filepath.Join(dir, "log")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ln) }()
+	n, err := node.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		srv.Shutdown(ctx)
-		<-served
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("node: %v", err)
+		}
 	})
 	return commandtest.Dial(t, socket)
 }
