@@ -15,7 +15,7 @@ type frameKind uint8
 
 const (
 	frameBegin   frameKind = 1 + iota // source: JSON, the attempt
-	frameAccept                       // target: go on
+	frameAccept                       // target: text, the stage's name
 	frameRefuse                       // target: text, why not
 	frameData                         // source: whole RESP requests of the group RW.STAGE
 	frameAck                          // target: u64, bytes of Data applied so far

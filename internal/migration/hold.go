@@ -42,6 +42,7 @@ type Holds struct {
 	mu    struct {
 		sync.Mutex
 		parties []party
+		paces   []pace
 		waiters []holdWaiter // bounded by the number of connections: each parks once
 	}
 }
@@ -50,6 +51,14 @@ type Holds struct {
 type holdTable struct {
 	writes, all slots.Set // all is part of writes
 	any         Hold      // the strongest hold of a party that is not quiet
+	paces       []pace
+}
+
+// pace holds writes on a set of slots while spent says so: back-pressure.
+type pace struct {
+	name  string
+	set   slots.Set
+	spent func() bool // takes no lock but the effect log's
 }
 
 // party is one move's hold; a move has at most one of each of its roles.
@@ -70,7 +79,17 @@ type holdWaiter struct {
 
 // Held returns the hold on slot. It costs one atomic load while nothing is held.
 func (h *Holds) Held(slot slots.Slot) Hold {
-	return h.table.Load().level(slot)
+	t := h.table.Load()
+	level := t.level(slot)
+	if t == nil || level != HoldNone {
+		return level
+	}
+	for i := range t.paces {
+		if p := &t.paces[i]; p.set.Has(slot) && p.spent() {
+			return HoldWrites
+		}
+	}
+	return HoldNone
 }
 
 // HeldAny returns the strongest hold that concerns commands which touch all slots
@@ -111,23 +130,64 @@ func (h *Holds) AwaitAny(wake func()) {
 // does not concern commands that touch all slots.
 func (h *Holds) set(name string, set *slots.Set, hold Hold, quiet bool) {
 	h.mu.Lock()
-	before := h.table.Load()
 	h.putPartyLocked(party{name, *set, hold, quiet})
+	h.changedAndUnlock()
+}
+
+// setPace makes name hold writes on set whenever spent returns true; a nil set forgets
+// name. Who makes spent return false again calls wakePaced.
+func (h *Holds) setPace(name string, set *slots.Set, spent func() bool) {
+	h.mu.Lock()
+	h.mu.paces = slices.DeleteFunc(slices.Clone(h.mu.paces), func(p pace) bool { return p.name == name })
+	if set != nil {
+		h.mu.paces = append(h.mu.paces, pace{name, *set, spent})
+	}
+	h.changedAndUnlock()
+}
+
+// wakePaced wakes who waits for a slot of name's pace. It costs one mutex where nobody
+// waits.
+func (h *Holds) wakePaced(name string) {
+	h.mu.Lock()
+	at := slices.IndexFunc(h.mu.paces, func(p pace) bool { return p.name == name })
+	if at < 0 || len(h.mu.waiters) == 0 {
+		h.mu.Unlock()
+		return
+	}
+	t := h.table.Load()
+	h.wakeAndUnlock(func(w *holdWaiter) bool {
+		return !w.any && h.mu.paces[at].set.Has(w.slot) && t.level(w.slot) == HoldNone
+	})
+}
+
+// changedAndUnlock publishes the parties' holds and wakes whom that concerns. REQUIRES
+// h.mu held.
+func (h *Holds) changedAndUnlock() {
+	before := h.table.Load()
 	after := h.unionLocked()
 	h.table.Store(after)
-	var woken []holdWaiter
-	if before != nil {
-		kept := h.mu.waiters[:0]
-		for _, w := range h.mu.waiters {
-			if w.any && after.strongest() < before.any || !w.any && after.level(w.slot) < before.level(w.slot) {
-				woken = append(woken, w)
-			} else {
-				kept = append(kept, w)
-			}
+	h.wakeAndUnlock(func(w *holdWaiter) bool {
+		if w.any {
+			return after.strongest() < before.strongest()
 		}
-		clear(h.mu.waiters[len(kept):])
-		h.mu.waiters = kept
+		return after.level(w.slot) < before.level(w.slot) || before.paced(w.slot) && !after.paced(w.slot)
+	})
+}
+
+// wakeAndUnlock takes the waiters that which chooses off the list, and wakes them once
+// h.mu is free. REQUIRES h.mu held.
+func (h *Holds) wakeAndUnlock(which func(w *holdWaiter) bool) {
+	var woken []holdWaiter
+	kept := h.mu.waiters[:0]
+	for i := range h.mu.waiters {
+		if w := h.mu.waiters[i]; which(&w) {
+			woken = append(woken, w)
+		} else {
+			kept = append(kept, w)
+		}
 	}
+	clear(h.mu.waiters[len(kept):])
+	h.mu.waiters = kept
 	h.mu.Unlock()
 	for _, w := range woken {
 		w.wake()
@@ -150,10 +210,10 @@ func (h *Holds) putPartyLocked(p party) {
 
 // unionLocked REQUIRES h.mu held.
 func (h *Holds) unionLocked() *holdTable {
-	if len(h.mu.parties) == 0 {
+	if len(h.mu.parties)+len(h.mu.paces) == 0 {
 		return nil
 	}
-	t := &holdTable{}
+	t := &holdTable{paces: h.mu.paces}
 	for i := range h.mu.parties {
 		p := &h.mu.parties[i]
 		t.writes.Union(&p.set)
@@ -165,6 +225,10 @@ func (h *Holds) unionLocked() *holdTable {
 		}
 	}
 	return t
+}
+
+func (t *holdTable) paced(slot slots.Slot) bool {
+	return t != nil && slices.ContainsFunc(t.paces, func(p pace) bool { return p.set.Has(slot) })
 }
 
 func (t *holdTable) strongest() Hold {

@@ -583,10 +583,10 @@ func TestBackPressureConverges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { logStatus(t, a1) }()
 	eventually(t, "the job is committed", func() bool { return c.move(job).State == topology.MoveCommitted })
 	writes := stop()
 	c.settled(t, job, topology.MoveCommitted, a1, b1)
-	logStatus(t, a1)
 	t.Logf("%d writes", writes)
 	m.verify(t, c.log.truth.Load(), map[topology.ShardID][]*testNode{shardA: {a1, a2}, shardB: {b1, b2}})
 }

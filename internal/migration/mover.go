@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -109,6 +110,9 @@ type Mover struct {
 	times Times
 	kick  chan struct{}
 	wg    sync.WaitGroup // every goroutine but Run's
+	// stages numbers the stages that this run has begun; with the term of the run's
+	// primacy that names one for good.
+	stages atomic.Uint64
 
 	mu struct {
 		sync.Mutex

@@ -26,14 +26,8 @@ const (
 	// windowBytes is how much may be on its way, not yet applied by the target.
 	windowBytes = 8 << 20
 	// readerBytes is how many bytes of effects may wait to be sent; then the attempt
-	// has failed. Back-pressure begins far below.
+	// has failed. Back-pressure begins far below (credit).
 	readerBytes = 256 << 20
-	// copyFree and followFree are the lags below which no writer is delayed, while the
-	// snapshot is under way and afterwards.
-	copyFree   = 16 << 20
-	followFree = 256 << 10
-	// closeBytes is the lag at which a hold is worth trying.
-	closeBytes = 128 << 10
 )
 
 // pumpCommand is what the machine wants of the pump, in the order it comes.
@@ -55,6 +49,7 @@ const (
 type pumpState struct {
 	t      *sourceTry
 	link   *link
+	stage  []byte // the target's name for what it puts aside
 	reader *effects.SlotReader
 	out    resp.Writer // the frame being filled, its header's room first
 	rec    resp.Writer // the records of the PUT being filled
@@ -69,13 +64,13 @@ type pumpState struct {
 
 // pump sends the snapshot and then the effects, and carries out the last steps.
 func (t *sourceTry) pump() error {
-	p := &pumpState{t: t, link: t.link.Load(), parser: resp.Parser{MaxBulk: -1}}
+	p := &pumpState{t: t, link: t.link.Load(), stage: t.stage, parser: resp.Parser{MaxBulk: -1}}
 	p.startFrame()
 	if err := p.copy(); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
 	defer p.reader.Close()
-	t.copied.Store(true)
+	t.credit.copied.Store(true)
 	t.post(SourceCopied, 0)
 	return p.follow()
 }
@@ -93,7 +88,7 @@ func (p *pumpState) copy() error {
 		return err
 	}
 	defer snap.Close()
-	p.t.reader.Store(p.reader)
+	p.t.credit.reader.Store(p.reader)
 	err = p.walk(snap)
 	if err != nil {
 		p.reader.Close()
@@ -103,7 +98,7 @@ func (p *pumpState) copy() error {
 
 func (p *pumpState) walk(snap *engine.Snapshot) error {
 	var batch engine.Batch
-	began, atBegin := clock.Mono(), p.t.sent.Load()
+	began, atBegin := clock.Mono(), p.t.credit.sent.Load()
 	for {
 		if err := p.t.ctx.Err(); err != nil {
 			return err
@@ -118,7 +113,7 @@ func (p *pumpState) walk(snap *engine.Snapshot) error {
 		if err := batch.Each(p.put); err != nil {
 			return err
 		}
-		if err := p.throttle(began, p.t.sent.Load()-atBegin); err != nil {
+		if err := p.throttle(began, p.t.credit.sent.Load()-atBegin); err != nil {
 			return err
 		}
 	}
@@ -164,7 +159,7 @@ func (p *pumpState) head(n int, word []byte, slot slots.Slot) {
 	p.out.Array(n)
 	p.out.Bulk(wordStage)
 	p.out.Bulk(word)
-	p.out.Bulk(p.t.name)
+	p.out.Bulk(p.stage)
 	p.digits = strconv.AppendUint(p.digits[:0], uint64(slot), 10)
 	p.out.Bulk(p.digits)
 }
@@ -185,7 +180,7 @@ func (p *pumpState) flush() error {
 	if n > maxFrameBytes {
 		return fmt.Errorf("%d bytes in one frame: %w", n, errFrame)
 	}
-	for p.t.sent.Load()-p.t.acked.Load() > windowBytes {
+	for p.t.credit.sent.Load()-p.t.credit.acked.Load() > windowBytes {
 		select {
 		case <-p.t.room:
 		case <-p.t.ctx.Done():
@@ -193,7 +188,7 @@ func (p *pumpState) flush() error {
 		}
 	}
 	sealFrame(p.out.Buf, frameData)
-	p.t.sent.Add(n)
+	p.t.credit.sent.Add(n)
 	p.t.s.progress.bytes.Add(n)
 	err := p.link.sendSealed(p.out.Buf)
 	p.startFrame()
@@ -280,7 +275,7 @@ func (p *pumpState) obey(c pumpCommand) (last bool, err error) {
 			p.t.post(SourceSealed, c.hold)
 		}
 	case pumpReady:
-		return true, p.link.sendCount(frameReady, uint64(p.t.sent.Load()))
+		return true, p.link.sendCount(frameReady, uint64(p.t.credit.sent.Load()))
 	}
 	return false, nil
 }
@@ -357,7 +352,7 @@ func (p *pumpState) keyless(request []byte) error {
 		p.out.Array(3)
 		p.out.Bulk(wordStage)
 		p.out.Bulk(wordFlush)
-		p.out.Bulk(p.t.name)
+		p.out.Bulk(p.stage)
 	case "publish", "spublish":
 	default:
 		return fmt.Errorf("%s touches every slot and cannot follow a slot move", name)
@@ -365,36 +360,29 @@ func (p *pumpState) keyless(request []byte) error {
 	return nil
 }
 
-// pace watches the lag: it delays writers while it does not shrink, and says when it is
-// small enough for a hold.
+// pace lets writers run ahead by the credit, and says when a hold is worth trying.
 func (t *sourceTry) pace() error {
 	holds := t.s.m.o.Holds
-	party := fmt.Sprintf("pace %s %d", t.s.move.job, t.n)
-	defer holds.set(party, &t.s.move.slots, HoldNone, false)
-	p := pacer{free: copyFree}
+	holds.setPace(t.party(), &t.s.move.slots, t.credit.spent)
+	defer holds.setPace(t.party(), nil, nil)
 	for {
-		lag := t.sent.Load() - t.acked.Load()
-		if r := t.reader.Load(); r != nil {
-			lag += r.Lag()
+		near := t.credit.reckon(clock.Mono())
+		t.s.progress.lag.Store(t.credit.lag())
+		if near {
+			t.post(SourceClose, 0)
 		}
-		t.s.progress.lag.Store(lag)
-		if t.copied.Load() {
-			p.free = followFree
-			if lag <= closeBytes {
-				t.post(SourceClose, 0)
-			}
-		}
-		hold, open := p.step(lag)
-		if hold > 0 {
-			holds.set(party, &t.s.move.slots, HoldWrites, false)
-			err := pause(t.ctx, hold)
-			holds.set(party, &t.s.move.slots, HoldNone, false)
-			if err != nil {
-				return nil
-			}
-		}
-		if err := pause(t.ctx, open); err != nil {
+		t.letOn()
+		if err := pause(t.ctx, creditStep); err != nil {
 			return nil
 		}
 	}
 }
+
+// letOn wakes writers that wait for credit, where there is some.
+func (t *sourceTry) letOn() {
+	if !t.credit.spent() {
+		t.s.m.o.Holds.wakePaced(t.party())
+	}
+}
+
+func (t *sourceTry) party() string { return fmt.Sprintf("pace %s %d", t.s.move.job, t.n) }

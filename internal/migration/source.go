@@ -196,6 +196,9 @@ func (s *source) proposeAbort(tag Tag) {
 	}
 }
 
+// maxStageName bounds the name of a stage.
+const maxStageName = 64
+
 // maxReason bounds the reason of an AbortMove.
 const maxReason = 256
 
@@ -230,22 +233,19 @@ type sourceTry struct {
 	s      *source
 	n      uint64
 	tag    Tag
-	name   []byte // tag.String()
+	stage  []byte // of Accept: set before SourceAccepted is posted
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	cmds   chan pumpCommand
 
 	link   atomic.Pointer[link]
-	reader atomic.Pointer[effects.SlotReader]
-	sent   atomic.Int64 // bytes of Data
-	acked  atomic.Int64 // of these, applied by the target
-	room   chan struct{}
-	copied atomic.Bool
+	credit *credit
+	room   chan struct{} // one token when something was acknowledged
 }
 
 func newSourceTry(s *source, ctx context.Context, n uint64, tag Tag) *sourceTry {
-	t := &sourceTry{s: s, n: n, tag: tag, name: []byte(tag.String()), cmds: make(chan pumpCommand, 16), room: make(chan struct{}, 1)}
+	t := &sourceTry{s: s, n: n, tag: tag, cmds: make(chan pumpCommand, 16), room: make(chan struct{}, 1), credit: newCredit()}
 	t.ctx, t.cancel = context.WithCancel(ctx)
 	return t
 }
@@ -339,6 +339,10 @@ func (t *sourceTry) receive(l *link) error {
 		}
 		switch kind {
 		case frameAccept:
+			if len(payload) == 0 || len(payload) > maxStageName || t.stage != nil {
+				return fmt.Errorf("accept of %d bytes: %w", len(payload), errFrame)
+			}
+			t.stage = append([]byte(nil), payload...)
 			t.start(func() error { return keepAlive(t.ctx, l, t.s.m.o.NodeTimeout) })
 			t.post(SourceAccepted, 0)
 		case frameRefuse:
@@ -348,7 +352,8 @@ func (t *sourceTry) receive(l *link) error {
 			if err != nil {
 				return err
 			}
-			t.acked.Store(int64(n))
+			t.credit.acked.Store(int64(n))
+			t.letOn()
 			t.s.progress.acked.Store(clock.WallMillis())
 			select {
 			case t.room <- struct{}{}:

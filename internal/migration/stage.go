@@ -26,14 +26,15 @@ type Staging struct {
 
 	mu struct {
 		sync.Mutex
-		stages map[string]*stage // by Tag.String(); bounded by disjoint slot sets
+		stages map[string]*stage // by name; bounded, as their slots are disjoint
 	}
 }
 
-// stage is what is put aside under one tag. Its fields are guarded by Staging.mu.
+// stage is what is put aside for one connection of an attempt. Its fields are guarded
+// by Staging.mu.
 type stage struct {
 	tag   Tag
-	name  string
+	name  string    // "targetTerm.number": short, since every staged effect bears it
 	slots slots.Set // not yet attached
 }
 
@@ -68,7 +69,7 @@ func (s *Staging) all() []stage {
 	return out
 }
 
-// remaining returns the slots staged under a tag and not yet attached.
+// remaining returns the slots of a stage that are not yet attached.
 func (s *Staging) remaining(name string) (slots.Set, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +79,7 @@ func (s *Staging) remaining(name string) (slots.Set, bool) {
 	return slots.Set{}, false
 }
 
-// has reports whether slot is staged under the tag called name, and not yet attached.
+// has reports whether slot is in the stage called name, and not yet attached.
 func (s *Staging) has(name []byte, slot slots.Slot) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,10 +117,9 @@ func byShard(ks *engine.Keyspace, set *slots.Set, visit func(m engine.ShardMask,
 	}
 }
 
-// begin opens an empty stage for tag. Slots of set that are staged under other tags
-// leave them: those attempts are over. REQUIRES: the shards of set locked.
-func (s *Staging) begin(tag Tag, set *slots.Set) {
-	name := tag.String()
+// begin opens an empty stage for tag, or adds to it. Slots of set that are in other
+// stages leave them: those connections are over. REQUIRES: the shards of set locked.
+func (s *Staging) begin(tag Tag, name string, set *slots.Set) {
 	for slot := range set.Each() {
 		s.ks.DropSlot(s.ks.StagingDB(), slot)
 	}
@@ -150,7 +150,7 @@ func (s *Staging) begin(tag Tag, set *slots.Set) {
 }
 
 // attach makes the staged slots of set the node's own and lets commands run on them.
-// Slots that are not staged under the tag are left alone. REQUIRES: the shards of set
+// Slots that are not in the stage are left alone. REQUIRES: the shards of set
 // locked.
 func (s *Staging) attach(name string, set *slots.Set) (attached slots.Set) {
 	s.mu.Lock()

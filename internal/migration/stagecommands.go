@@ -17,13 +17,13 @@ import (
 // The words of the hidden commands. They travel in the move's stream and in the effect
 // log of either side, and no client can run them.
 //
-//	RW.STAGE BEGIN  tag slots                         an empty stage
-//	RW.STAGE PUT    tag slot key meta value [...]     records of the snapshot
-//	RW.STAGE RUN    tag slot requests                 effects: one request, or a transaction's
-//	RW.STAGE FLUSH  tag                               FLUSHALL at the source
-//	RW.STAGE ATTACH tag slots                         the slots are the shard's now
-//	RW.STAGE DROP   tag                               the attempt is over
-//	RW.LEAVE slots                                    the slots are the shard's no more
+//	RW.STAGE BEGIN  stage tag slots                     an empty stage
+//	RW.STAGE PUT    stage slot key meta value [...]     records of the snapshot
+//	RW.STAGE RUN    stage slot requests                 effects: one request, or a transaction's
+//	RW.STAGE FLUSH  stage                               FLUSHALL at the source
+//	RW.STAGE ATTACH stage slots                         the slots are the shard's now
+//	RW.STAGE DROP   stage                               the attempt is over
+//	RW.LEAVE slots                                      the slots are the shard's no more
 var (
 	wordStage  = []byte("RW.STAGE")
 	wordBegin  = []byte("BEGIN")
@@ -53,7 +53,7 @@ func (s *Staging) Specs() []command.Spec {
 	leave := sub("rw.leave", 2, s.shardsOfRanges, s.runLeave)
 	return []command.Spec{
 		{Name: "rw.stage", Arity: -2, Flags: flags, Cats: acl.Dangerous, Group: "cluster", Subs: []command.Spec{
-			sub("begin", 4, s.shardsOfRanges, s.runBegin),
+			sub("begin", 5, s.shardsOfRanges, s.runBegin),
 			sub("put", -7, s.shardOfSlot, s.runPut),
 			sub("run", 5, s.shardOfSlot, s.runEffects),
 			sub("flush", 3, nil, s.runFlush),
@@ -93,12 +93,12 @@ func (s *Staging) shardOfSlot(c *command.Ctx) engine.ShardMask {
 }
 
 func (s *Staging) runBegin(c *command.Ctx) error {
-	tag, ok := ParseTag(string(c.Args[2]))
-	set, err := parseRanges(string(c.Args[3]))
+	tag, ok := ParseTag(string(c.Args[3]))
+	set, err := parseRanges(string(c.Args[4]))
 	if !ok || err != nil {
 		return resp.ErrSyntax
 	}
-	s.begin(tag, &set)
+	s.begin(tag, string(c.Args[2]), &set)
 	c.Out.OK()
 	return nil
 }

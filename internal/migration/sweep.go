@@ -56,7 +56,7 @@ func (m *Mover) settle(v *topology.View, shard *topology.Shard, st *stage) {
 	f := info.factsIn(v)
 	if f.Outcome == JobCommitted && (f.Tag == st.tag || f.Tag == (Tag{})) {
 		// Which of the replicas have the stage is not known here: they get it all again.
-		m.attach(st.name, nil, 0)
+		m.attach(st.tag, st.name, nil, 0)
 		m.log.Info("slots of a former primary's move attached", zap.String("job", st.tag.Job), zap.Int("slots", st.slots.Len()))
 		return
 	}
@@ -89,11 +89,11 @@ func (m *Mover) forgetSwept(v *topology.View) {
 // retell appends to the log what makes a replica's copy of an attached slot the same as
 // this node's, whatever it has staged: an empty stage, the records, ATTACH. REQUIRES:
 // the slot's shard locked.
-func (m *Mover) retell(name string, slot slots.Slot) {
+func (m *Mover) retell(tag Tag, name string, slot slots.Slot) {
 	var block effects.Block
 	db := m.o.Keyspace.Access(0, 0, engine.ModeApply)
 	number := []byte(fmt.Sprint(slot))
-	block.Add(slot, 0, wordStage, wordBegin, []byte(name), number)
+	block.Add(slot, 0, wordStage, wordBegin, []byte(name), []byte(tag.String()), number)
 	var keys [][]byte
 	db.SlotKeys(slot, m.o.Keyspace.SlotLen(0, slot), func(key []byte) {
 		keys = append(keys, append([]byte(nil), key...))

@@ -35,7 +35,7 @@ type target struct {
 	m        *Mover
 	move     moveInfo
 	tag      Tag
-	name     string
+	name     string     // of the stage
 	job      *TargetJob // owned by run
 	link     *link
 	events   chan TargetEventKind
@@ -120,8 +120,9 @@ func (m *Mover) admit(ctx context.Context, l *link, b *begin, peer topology.Node
 		return nil, errors.New("this node is not the primary of the target")
 	}
 	t := &target{
-		m: m, move: infoOf(mv), tag: b.tag(), name: b.tag().String(), link: l,
-		job: NewTargetJob(m.times, b.tag(), clock.Mono()), events: make(chan TargetEventKind, 64),
+		m: m, move: infoOf(mv), tag: b.tag(), link: l,
+		name: fmt.Sprintf("%d.%d", b.TargetTerm, m.stages.Add(1)),
+		job:  NewTargetJob(m.times, b.tag(), clock.Mono()), events: make(chan TargetEventKind, 64),
 		facts: newMailbox(), done: make(chan struct{}), cuts: m.o.Replicas.Cuts(),
 	}
 	t.progress = newProgress(RoleTarget, &t.move)
@@ -158,7 +159,7 @@ func (m *Mover) enter(ctx context.Context, t *target) error {
 		select {
 		case <-old.done:
 		case <-patience.Done():
-			return fmt.Errorf("attempt %s is still being settled", old.name)
+			return fmt.Errorf("attempt %s is still being settled", old.tag)
 		}
 	}
 }
@@ -171,11 +172,11 @@ func (t *target) run() {
 	defer t.cancel()
 	defer t.link.conn.Close()
 	apply := command.NewApplier(t.m.o.Table, t.m.o.Keyspace)
-	if err := t.m.stage(apply, &t.move, wordBegin, []byte(t.name), []byte(t.move.slots.String())); err != nil {
+	if err := t.m.stage(apply, &t.move, wordBegin, []byte(t.name), []byte(t.tag.String()), []byte(t.move.slots.String())); err != nil {
 		t.link.send(frameRefuse, []byte(err.Error()))
 		return
 	}
-	if err := t.link.send(frameAccept, nil); err != nil {
+	if err := t.link.send(frameAccept, []byte(t.name)); err != nil {
 		t.post(TargetLost)
 	}
 	t.start(t.receive)
@@ -231,7 +232,7 @@ func (t *target) step(apply *command.Applier, ev TargetEvent) {
 		a := acts[0]
 		acts = acts[1:]
 		if a == TargetDoAttach {
-			t.m.attach(t.name, t.m.o.Replicas.Cuts, t.cuts)
+			t.m.attach(t.tag, t.name, t.m.o.Replicas.Cuts, t.cuts)
 			t.m.log.Info("slots moved here", zap.String("job", t.move.job), zap.Int("slots", t.move.slots.Len()))
 			acts = append(acts, t.job.Step(clock.Mono(), TargetEvent{Kind: TargetAttached})...)
 			continue
@@ -294,7 +295,7 @@ func (t *target) propose() {
 		ctx, cancel := context.WithTimeout(t.ctx, t.m.o.NodeTimeout)
 		defer cancel()
 		e := topology.CommitMove{Job: t.tag.Job, Attempt: t.tag.Attempt, SourceTerm: t.tag.SourceTerm, TargetTerm: t.tag.TargetTerm}
-		e.Request, e.AtMillis = "commit/"+t.name, clock.WallMillis()
+		e.Request, e.AtMillis = "commit/"+t.tag.String(), clock.WallMillis()
 		_, err := t.m.o.Topology.Propose(ctx, e)
 		if err == nil {
 			return nil
@@ -377,7 +378,7 @@ func (t *target) data(apply *command.Applier, parser *resp.Parser, payload []byt
 			return fmt.Errorf("%w: %w", bad, errFrame)
 		}
 		if n == 0 || len(args) < 3 || !bytes.Equal(args[0], wordStage) || string(args[2]) != t.name {
-			return fmt.Errorf("not a request of attempt %s: %w", t.name, errFrame)
+			return fmt.Errorf("not a request of stage %s: %w", t.name, errFrame)
 		}
 		payload = payload[n:]
 		switch {
@@ -425,11 +426,11 @@ func (m *Mover) stageArgs(apply *command.Applier, i *moveInfo, args [][]byte) er
 	})
 }
 
-// attach makes what is staged under a tag this node's own, a data shard at a time, and
+// attach makes what is in a stage this node's own, a data shard at a time, and
 // tells the replicas. Where a replica was fully synced since the stage began (cuts
 // differs from before) it lacks what was staged, so that the records go out again; the
 // cut takes the shard locks, so under one of them the answer stands.
-func (m *Mover) attach(name string, cuts func() uint64, before uint64) {
+func (m *Mover) attach(tag Tag, name string, cuts func() uint64, before uint64) {
 	ks := m.o.Keyspace
 	set, ok := m.o.Staging.remaining(name)
 	if !ok {
@@ -447,7 +448,7 @@ func (m *Mover) attach(name string, cuts func() uint64, before uint64) {
 			return
 		}
 		for slot := range attached.Each() {
-			m.retell(name, slot)
+			m.retell(tag, name, slot)
 		}
 	})
 }
