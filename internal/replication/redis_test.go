@@ -60,6 +60,7 @@ func sameAsRedis(t *testing.T, n *node, s *redistest.Server) {
 
 // A redis-server as our replica, by each way it can load.
 func TestRedisFollowsUs(t *testing.T) {
+	t.Parallel()
 	for _, load := range []string{"disabled", "swapdb"} {
 		t.Run(load, func(t *testing.T) {
 			p := startNode(t, nodeOptions{})
@@ -106,6 +107,7 @@ func TestRedisFollowsUs(t *testing.T) {
 
 // Without "capa eof" the RDB comes with its length; redis-cli --rdb asks this way.
 func TestSizedRDB(t *testing.T) {
+	t.Parallel()
 	p := startNode(t, nodeOptions{})
 	c := p.dial()
 	defer c.Close()
@@ -120,6 +122,7 @@ func TestSizedRDB(t *testing.T) {
 // We as the replica of a redis-server, with a password, with another redis-server
 // behind us.
 func TestWeFollowRedis(t *testing.T) {
+	t.Parallel()
 	for _, diskless := range []string{"yes", "no"} {
 		t.Run("diskless "+diskless, func(t *testing.T) {
 			s := redistest.Start(t, "--repl-diskless-sync", diskless)
@@ -160,6 +163,7 @@ func TestWeFollowRedis(t *testing.T) {
 
 // What we cannot hold is said, and our data stay empty rather than half.
 func TestRedisWithOtherTypes(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	s.Do("RPUSH", "list", "a")
 	n := startNode(t, nodeOptions{})

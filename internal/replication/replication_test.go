@@ -263,6 +263,7 @@ func TestWait(t *testing.T) {
 }
 
 func TestClusterMark(t *testing.T) {
+	t.Parallel()
 	mark := Mark{Cluster: "c1", Shard: "s1", Term: 3, Run: "run-p"}
 	if m, ok := ParseMark(mark.String()); !ok || m != mark {
 		t.Fatalf("%v %v", m, ok)

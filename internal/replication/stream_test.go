@@ -223,6 +223,7 @@ func TestSlowSyncIsDropped(t *testing.T) {
 
 // A link that is silent for the timeout ends on both sides.
 func TestSilenceEndsLinks(t *testing.T) {
+	t.Parallel()
 	p := startNode(t, nodeOptions{settings: Settings{Timeout: 50 * time.Millisecond}})
 	c := p.dial()
 	defer c.Close()
