@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	randomCommands      = 20_000
-	randomCommandsShort = 4_000
+	randomCommands      = 60_000
+	randomCommandsShort = 10_000
 	checkEvery          = 500 // commands between comparisons of the whole data
 )
 
