@@ -105,9 +105,18 @@ func (n *node) kill() {
 	if n.c == nil {
 		return
 	}
+	n.c.opt.abrupt = true
 	n.bus.Close()
 	<-n.done
 	n.c.Close()
+	n.c = nil
+}
+
+// shutdown is an orderly end.
+func (n *node) shutdown() {
+	n.c.Close()
+	n.bus.Close()
+	<-n.done
 	n.c = nil
 }
 

@@ -45,6 +45,7 @@ type Options struct {
 	voterDeadAfter time.Duration
 	reopenAfter    time.Duration
 	lonelyAfter    time.Duration
+	abrupt         bool // Close hands nothing over
 }
 
 func (o *Options) setDefaults() error {
@@ -187,8 +188,20 @@ func Open(o Options) (*Consensus, error) {
 	return c, nil
 }
 
-// Close stops everything; the log and the View stay on disk.
+// Close stops everything; the log and the View stay on disk. A leader hands over first,
+// so that the others need not wait for its silence.
 func (c *Consensus) Close() error {
+	if m := c.member(); m != nil && m.leads() != nil && len(c.Voters()) > 1 && !c.opt.abrupt {
+		handed := make(chan struct{})
+		go func() {
+			defer close(handed)
+			m.raft.LeadershipTransfer().Error() // ends with raft at the latest
+		}()
+		select {
+		case <-handed:
+		case <-time.After(handOver):
+		}
+	}
 	c.gate.Lock() // goRun has started its goroutine before this, or will not
 	c.cancel()
 	c.gate.Unlock()

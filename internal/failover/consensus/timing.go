@@ -38,6 +38,8 @@ const (
 	removeTimeout = 2 * time.Second
 	// catchUpTimeout is how long a spare may take before it is given up.
 	catchUpTimeout = 10 * time.Second
+	// handOver bounds a closing leader's try to name a successor.
+	handOver = 500 * time.Millisecond
 	// lonelyAfter is how long a member hears from no leader before it asks whether raft
 	// still knows it.
 	lonelyAfter = 3 * time.Second
