@@ -72,10 +72,11 @@ func (c *credit) spent() bool { return c.lag() >= c.limit.Load() }
 
 // reckon sets the limit for the speed the target has shown, and reports whether a hold
 // is worth trying. now is in monotonic nanoseconds.
-func (c *credit) reckon(now int64) (near bool) {
+func (c *credit) reckon(now int64) (near bool) { return c.reckonAt(now, c.lag()) }
+
+func (c *credit) reckonAt(now, lag int64) (near bool) {
 	acked := c.acked.Load()
 	c.speed.sample(acked, now)
-	lag := c.lag()
 	base := c.speed.in(copyTime, copyLow, copyHigh)
 	if c.copied.Load() {
 		base = c.speed.in(closeTime, closeLow, closeHigh) / 2

@@ -95,7 +95,7 @@ func (s *Staging) shardOfSlot(c *command.Ctx) engine.ShardMask {
 func (s *Staging) runBegin(c *command.Ctx) error {
 	tag, ok := ParseTag(string(c.Args[3]))
 	set, err := parseRanges(string(c.Args[4]))
-	if !ok || err != nil {
+	if !ok || err != nil || set.Empty() {
 		return resp.ErrSyntax
 	}
 	s.begin(tag, string(c.Args[2]), &set)
