@@ -68,9 +68,14 @@ func TestRedisFollowsUs(t *testing.T) {
 			c := p.dial()
 			defer c.Close()
 			write(c, rnd, 500, 4)
+			// Marks are nothing to a redis-server, in the RDB as in the stream.
+			mark := Mark{Cluster: "c", Shard: "s", Term: 1, Run: "r"}
+			p.rep.SetMark(mark)
 			s := redistest.Start(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(p.port()), "--repl-diskless-load", load)
 			eventually(t, "link up", func() bool { return field(s, "replication", "master_link_status") == "up" })
 			write(c, rnd, 500, 4)
+			mark.Term = 2
+			p.rep.SetMark(mark)
 			c.Do("SET", "k", "v")
 			if got := c.Do("WAIT", "1", "0"); got != "1" {
 				t.Fatalf("WAIT 1: %s", got)
