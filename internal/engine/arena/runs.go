@@ -24,6 +24,7 @@ type run struct {
 	class        uint8  // slab
 	dead         bool   // span: freed, waits for its last pin
 	used         uint32 // slab: live blocks; span: counted pages; free: pages that may be resident
+	stale        uint32 // span: pages that may have been resident when it was made
 	blocks       uint32 // slab: capacity
 	bump         uint32 // slab: blocks ever handed out
 	pins         uint32 // span
@@ -83,7 +84,7 @@ func (a *Arena) allocRun(pages uint32) uint32 {
 			a.linkFree(rest)
 		}
 		r := &a.runs[id]
-		*r = run{start: r.start, pages: pages}
+		*r = run{start: r.start, pages: pages, stale: min(r.used, pages)}
 		a.setEnds(id)
 		return id
 	}

@@ -82,7 +82,7 @@ func (a *Arena) freeSpan(ref Ref, id uint32) {
 		a.check.freedSpan(ref, a.mem.at(ref), int(r.used)<<pageShift)
 	}
 	a.used.Store(a.used.Load() - int64(r.used)<<pageShift)
-	a.freeRun(id, r.used)
+	a.freeRun(id, min(r.used+r.stale, r.pages))
 }
 
 func pagesOf(size int64) uint32 { return uint32((size + pageSize - 1) >> pageShift) }
