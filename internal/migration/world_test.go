@@ -58,14 +58,12 @@ type simNode struct {
 	holdSeq   int
 	data      int // writes that the node's own (served) slots hold, -1: none
 	conn      *simConn
-	aborting  bool
 	readyFrom int64
 
 	// as target
-	target  *TargetJob
-	tconn   *simConn
-	stage   map[Tag]int // staged writes by tag; -1 begun
-	propose bool
+	target *TargetJob
+	tconn  *simConn
+	stage  map[Tag]int // staged writes by tag; -1 begun
 }
 
 // simConn is one connection: ordered, with delays, and cut at any time.
@@ -75,7 +73,6 @@ type simConn struct {
 	tag      Tag
 	cut      bool
 	last     [2]int64 // when the last message of each direction arrives
-	sent     int      // writes sent
 	follow   bool
 }
 
