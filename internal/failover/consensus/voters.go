@@ -294,7 +294,7 @@ func (c *Consensus) take(m *member, s step) error {
 		if err == nil && !st.Running {
 			return fmt.Errorf("spare %s: %w", s.node, errNotMember)
 		}
-		if err == nil && st.Applied >= goal {
+		if err == nil && st.Last >= goal {
 			break
 		}
 		select {
@@ -424,7 +424,7 @@ func (c *Consensus) onPlace(_ bus.Peer, q enlistCall) (placeReply, error) {
 func (c *Consensus) onStatus(bus.Peer, struct{}) (statusReply, error) {
 	r := statusReply{Index: c.View().Index}
 	if m := c.member(); m != nil && !m.guard.failed.Load() {
-		r.Running, r.RaftID, r.Term, r.Applied = true, string(m.id), m.raft.CurrentTerm(), m.raft.AppliedIndex()
+		r.Running, r.RaftID, r.Term, r.Last = true, string(m.id), m.raft.CurrentTerm(), m.raft.LastIndex()
 	}
 	return r, nil
 }

@@ -74,7 +74,7 @@ type statusReply struct {
 	Running bool   `json:"running"`
 	RaftID  string `json:"raftID"`
 	Term    uint64 `json:"term"`
-	Applied uint64 `json:"applied"`
+	Last    uint64 `json:"last"`  // index of its log
 	Index   uint64 `json:"index"` // of the View
 }
 
