@@ -337,9 +337,9 @@ func (l *Log) checkInvariants() error {
 }
 
 func TestLogAgainstModel(t *testing.T) {
-	seeds, steps := 60, 300
+	seeds, steps := 30, 300
 	if testing.Short() {
-		seeds = 10
+		seeds = 5
 	}
 	base := rand.Uint64()
 	for i := range seeds {

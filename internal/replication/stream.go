@@ -29,8 +29,9 @@ type stream struct {
 	parser  resp.Parser
 	applier *command.Applier
 	raw     effects.Block // the bytes being appended
-	locked  func()        // appends raw; called with the shards of the block locked
-	db      int           // selected database, -1: none yet
+	keys    []command.KeyRef
+	locked  func() // appends raw; called with the shards of the block locked
+	db      int    // selected database, -1: none yet
 
 	inTx bool
 	tx   []byte // raw bytes from MULTI on
@@ -311,9 +312,9 @@ func (st *stream) addEntry(args [][]byte, from, to, db int) {
 	}
 	e := effects.Entry{Keyless: true, DB: db, Start: from, End: to}
 	if spec, refused := st.r.table.Resolve(args); refused == nil {
-		var room [8]command.KeyRef
-		if keys, ok := spec.AppendKeys(room[:0], args); ok && len(keys) > 0 {
-			e.Keyless, e.Slot = false, slots.Of(args[keys[0].Arg])
+		var ok bool
+		if st.keys, ok = spec.AppendKeys(st.keys[:0], args); ok && len(st.keys) > 0 {
+			e.Keyless, e.Slot = false, slots.Of(args[st.keys[0].Arg])
 		}
 	}
 	st.raw.Entries = append(st.raw.Entries, e)

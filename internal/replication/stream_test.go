@@ -250,3 +250,19 @@ func TestSilenceEndsLinks(t *testing.T) {
 		t.Fatal("link is up")
 	}
 }
+
+func BenchmarkStream(b *testing.B) {
+	st, _ := newStream(b, false)
+	in := requests("SELECT 0")
+	for i := range 1000 {
+		in = append(in, requests(fmt.Sprintf("SET key:%012d %s", i, strings.Repeat("v", 64)))...)
+	}
+	b.ReportAllocs()
+	b.SetBytes(int64(len(in)))
+	for b.Loop() {
+		if n, err := st.feed(in); err != nil || n != len(in) {
+			b.Fatal(n, err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/request")
+}

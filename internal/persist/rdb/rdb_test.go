@@ -39,7 +39,7 @@ func TestLZFBothWays(t *testing.T) {
 	seed := rand.Uint64()
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	var table lzfTable
-	for i := range 2000 {
+	for i := range 600 {
 		in := randomText(rnd, rnd.IntN(3000))
 		switch i % 4 {
 		case 0:
@@ -153,7 +153,7 @@ func decode(b []byte) (keys []Key, aux []string, rest int, err error) {
 
 func TestRoundTrip(t *testing.T) {
 	seed := rand.Uint64()
-	for i := range uint64(20) {
+	for i := range uint64(8) {
 		rnd := rand.New(rand.NewPCG(seed, i))
 		keys := sample(rnd, 200)
 		o := WriterOptions{Compress: i%2 == 0, Checksum: i%3 != 0, Sizes: func(db int) (uint64, uint64) { return 200, 3 }}
