@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -192,7 +193,8 @@ func TestConcurrentUse(t *testing.T) {
 	defer cancel()
 	var readers, producers sync.WaitGroup
 	streams := make([][]byte, 3)
-	total := make(chan int64)
+	var total atomic.Int64 // the end of the stream, once the writers are done
+	total.Store(-1)
 	for i := range streams {
 		r, err := l.NewReader(0, 0)
 		if err != nil {
@@ -202,8 +204,7 @@ func TestConcurrentUse(t *testing.T) {
 		go func() {
 			defer readers.Done()
 			defer r.Close()
-			end := int64(-1)
-			for end < 0 || int64(len(streams[i])) < end {
+			for end := total.Load(); end < 0 || int64(len(streams[i])) < end; end = total.Load() {
 				one, stop := context.WithTimeout(ctx, time.Millisecond)
 				b, err := r.Next(one)
 				stop()
@@ -211,10 +212,6 @@ func TestConcurrentUse(t *testing.T) {
 				if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 					t.Error(err)
 					return
-				}
-				select {
-				case end = <-total:
-				default:
 				}
 				if ctx.Err() != nil {
 					t.Error("the stream did not come")
@@ -263,14 +260,7 @@ func TestConcurrentUse(t *testing.T) {
 		}()
 	}
 	producers.Wait()
-	end := l.Offset()
-	for range streams {
-		select {
-		case total <- end:
-		case <-ctx.Done():
-			t.Fatal("readers are stuck")
-		}
-	}
+	total.Store(l.Offset())
 	readers.Wait()
 	for _, s := range streams {
 		if !bytes.Equal(s, streams[0]) {
