@@ -2,12 +2,14 @@ package engine
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/redwingdb/redwing/internal/clock"
 	"github.com/redwingdb/redwing/internal/slots"
 )
 
@@ -149,6 +151,54 @@ func benchOps(b *testing.B, n int) {
 				b.Fatal(err)
 			}
 			k.Unlock(m)
+		}
+	})
+}
+
+// BenchmarkCut is the time for which a snapshot's cut holds all shards, and what it
+// takes to walk a million keys.
+func BenchmarkCut(b *testing.B) {
+	k, err := New(Options{Shards: 64, Databases: 16, Seed: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer k.Close()
+	benchKeys(b, k, 1_000_000)
+	b.Run("cut", func(b *testing.B) {
+		b.ReportAllocs()
+		for range b.N {
+			s, err := k.Snapshot(SnapshotOptions{DB: -1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			s.Close()
+		}
+	})
+	b.Run("walk", func(b *testing.B) {
+		for range b.N {
+			s, err := k.Snapshot(SnapshotOptions{DB: -1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			var batch Batch
+			longest, n := int64(0), 0
+			for {
+				start := clock.Mono()
+				err := s.Next(&batch)
+				longest = max(longest, clock.Mono()-start)
+				if err == io.EOF {
+					break
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := batch.Each(func(Entry) error { n++; return nil }); err != nil {
+					b.Fatal(err)
+				}
+			}
+			s.Close()
+			b.ReportMetric(float64(longest)/1e3, "longest-us")
+			b.ReportMetric(float64(n), "keys")
 		}
 	})
 }

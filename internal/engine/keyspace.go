@@ -36,8 +36,8 @@ type Options struct {
 	Databases int
 	// Seed keys the hash of the tables, so that users cannot flood a bucket.
 	Seed uint64
-	// ShardBytes bounds the addresses reserved for a shard; 0: 32 GiB, or what the
-	// system's limits allow.
+	// ShardBytes is the range of addresses reserved for a shard, at most and by default
+	// (0) 32 GiB; less if the system's limits allow only less.
 	ShardBytes int64
 	// Sink takes what the engine changes on its own account. May be nil.
 	Sink Sink
@@ -117,17 +117,49 @@ func New(o Options) (*Keyspace, error) {
 		hash:      table.NewHasher(o.Seed),
 		sink:      o.Sink,
 	}
+	if err := k.reserve(o.ShardBytes); err != nil {
+		return nil, err
+	}
 	for i := range k.shards {
-		a, err := arena.New(o.ShardBytes)
-		if err != nil {
-			k.Close()
-			return nil, fmt.Errorf("engine: shard %d: %w", i, err)
-		}
-		k.shards[i].arena = a
 		k.shards[i].index = i
 		k.shards[i].spaces = make([]atomic.Pointer[space], o.Databases+1)
 	}
 	return k, nil
+}
+
+// leastShardBytes is the smallest range of a shard worth starting with.
+const leastShardBytes = 64 << 20
+
+// reserve gives every shard an arena of bytes, or if the system's limits refuse that, of
+// half of the largest power of two that they allow, since the rest of the process needs
+// addresses too.
+func (k *Keyspace) reserve(bytes int64) error {
+	if bytes == 0 {
+		bytes = arena.MaxBytes
+	}
+	err := k.tryReserve(bytes)
+	if err == nil {
+		return nil
+	}
+	for half := bytes / 2; half/2 >= leastShardBytes; half /= 2 {
+		if k.tryReserve(half) == nil {
+			k.Close()
+			return k.tryReserve(half / 2)
+		}
+	}
+	return err
+}
+
+func (k *Keyspace) tryReserve(bytes int64) error {
+	for i := range k.shards {
+		a, err := arena.New(bytes)
+		if err != nil {
+			k.Close()
+			return fmt.Errorf("engine: shard %d of %d: %w", i, len(k.shards), err)
+		}
+		k.shards[i].arena = a
+	}
+	return nil
 }
 
 // Close gives all memory back. Nothing of the keyspace may be in use or used again.
@@ -138,6 +170,7 @@ func (k *Keyspace) Close() {
 			if err := a.Close(); err != nil {
 				panic(fmt.Sprintf("engine: release shard %d: %v", i, err))
 			}
+			k.shards[i].arena = nil
 		}
 	}
 }

@@ -588,12 +588,12 @@ func FuzzSnapshot(f *testing.F) {
 }
 
 func TestHistories(t *testing.T) {
-	for seed := range uint64(16) {
+	for seed := range uint64(8) {
 		if err := runHistory(seed, 4000, false); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 	}
-	for seed := range uint64(30) {
+	for seed := range uint64(12) {
 		if err := runHistory(seed, 1500, true); err != nil {
 			t.Fatalf("rough seed %d: %v", seed, err)
 		}

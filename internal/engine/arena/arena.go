@@ -53,8 +53,8 @@ type Arena struct {
 	used atomic.Int64 // bytes of allocated blocks; written by the owner, read by anyone
 }
 
-// New reserves an arena of at most limitBytes (0: MaxBytes), less where the system
-// allows only less.
+// New reserves an arena of limitBytes, at most MaxBytes (0: MaxBytes). Reserving costs
+// addresses, not memory; RLIMIT_AS or vm.overcommit_memory=2 may refuse it.
 func New(limitBytes int64) (*Arena, error) {
 	if limitBytes <= 0 || limitBytes > MaxBytes {
 		limitBytes = MaxBytes

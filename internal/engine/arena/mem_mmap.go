@@ -8,9 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// leastBytes is the smallest range worth starting with.
-const leastBytes = 64 << 20
-
 // memory is one reserved range of addresses and, in a range of its own, the map from
 // page to run. Both are backed by the system page by page as they are written.
 type memory struct {
@@ -20,33 +17,25 @@ type memory struct {
 	meta   []byte
 }
 
-// reserve maps at most limit bytes, halving until RLIMIT_AS and the overcommit policy
-// allow it.
 func (m *memory) reserve(limit int64) error {
 	const flags = unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_NORESERVE
 	limit = limit &^ (pageSize - 1)
-	for {
-		data, err := unix.Mmap(-1, 0, int(limit), unix.PROT_READ|unix.PROT_WRITE, flags)
-		if err != nil {
-			if limit/2 < leastBytes {
-				return err
-			}
-			limit = limit / 2 &^ (pageSize - 1)
-			continue
-		}
-		meta, err := unix.Mmap(-1, 0, int(limit>>pageShift)*4, unix.PROT_READ|unix.PROT_WRITE, flags)
-		if err != nil {
-			_ = unix.Munmap(data)
-			return err
-		}
-		// Sparse slabs must not be backed by whole huge pages. A kernel without the
-		// feature refuses the advice, which is as good.
-		_ = unix.Madvise(data, unix.MADV_NOHUGEPAGE)
-		m.data, m.meta = data, meta
-		m.base = unsafe.Pointer(unsafe.SliceData(data))
-		m.pageTo = unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(meta))), limit>>pageShift)
-		return nil
+	data, err := unix.Mmap(-1, 0, int(limit), unix.PROT_READ|unix.PROT_WRITE, flags)
+	if err != nil {
+		return err
 	}
+	meta, err := unix.Mmap(-1, 0, int(limit>>pageShift)*4, unix.PROT_READ|unix.PROT_WRITE, flags)
+	if err != nil {
+		_ = unix.Munmap(data)
+		return err
+	}
+	// Sparse slabs must not be backed by whole huge pages. A kernel without the feature
+	// refuses the advice, which is as good.
+	_ = unix.Madvise(data, unix.MADV_NOHUGEPAGE)
+	m.data, m.meta = data, meta
+	m.base = unsafe.Pointer(unsafe.SliceData(data))
+	m.pageTo = unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(meta))), limit>>pageShift)
+	return nil
 }
 
 func (m *memory) release() error {
