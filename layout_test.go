@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,18 +18,29 @@ import (
 const module = "github.com/redwingdb/redwing/"
 
 // row is a line of the package table: a level and a package of it.
-var row = regexp.MustCompile("(?m)^\\| L(\\d) \\| `([a-z0-9/]+)` \\|")
+var row = regexp.MustCompile("(?m)^\\| L(\\d)(?:\\.(\\d))? \\| `([a-z0-9/]+)` \\|")
+
+// level is where a package stands: major orders the packages, minor those of one
+// level and one folder that build on each other.
+type level struct{ major, minor int }
+
+// mayImport reports whether a package may import another: of a lower level, or in the
+// same folder at a lower minor level.
+func mayImport(levels map[string]level, from, to string) bool {
+	a, b := levels[from], levels[to]
+	return b.major < a.major || b.major == a.major && b.minor < a.minor && path.Dir(from) == path.Dir(to)
+}
 
 // TestImportsPointDown holds every import of the module against the package table:
 // a package imports lower levels and its own children, never a neighbour.
 func TestImportsPointDown(t *testing.T) {
-	level := readTable(t)
+	levels := readTable(t)
 	seen := map[string]bool{}
 	for _, pkg := range listPackages(t) {
-		path := strings.TrimPrefix(pkg.ImportPath, module)
-		from, ok := lookup(level, path)
+		name := strings.TrimPrefix(pkg.ImportPath, module)
+		from, ok := lookup(levels, name)
 		if !ok {
-			t.Errorf("%s is not in the package table of docs/ARCHITECTURE.md", path)
+			t.Errorf("%s is not in the package table of docs/ARCHITECTURE.md", name)
 			continue
 		}
 		seen[from] = true
@@ -37,52 +49,52 @@ func TestImportsPointDown(t *testing.T) {
 				continue
 			}
 			imp = strings.TrimPrefix(imp, module)
-			to, ok := lookup(level, imp)
+			to, ok := lookup(levels, imp)
 			if !ok {
 				continue // reported at its own turn
 			}
-			if strings.HasPrefix(imp, path+"/") || level[to] < level[from] {
+			if strings.HasPrefix(imp, name+"/") || mayImport(levels, from, to) {
 				continue
 			}
-			t.Errorf("%s (L%d) imports %s (L%d)", path, level[from], imp, level[to])
+			t.Errorf("%s %v imports %s %v", name, levels[from], imp, levels[to])
 		}
 	}
-	for name := range level {
+	for name := range levels {
 		if !seen[name] {
 			t.Errorf("%s stands in the package table but holds no package", name)
 		}
 	}
 }
 
-func readTable(t *testing.T) map[string]int {
+func readTable(t *testing.T) map[string]level {
 	t.Helper()
 	text, err := os.ReadFile("docs/ARCHITECTURE.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	level := map[string]int{}
+	levels := map[string]level{}
 	for _, m := range row.FindAllSubmatch(text, -1) {
-		level[string(m[2])] = int(m[1][0] - '0')
+		l := level{major: int(m[1][0] - '0')}
+		if len(m[2]) > 0 {
+			l.minor = int(m[2][0] - '0')
+		}
+		levels[string(m[3])] = l
 	}
-	if len(level) < 10 {
-		t.Fatalf("found only %d packages in the table of docs/ARCHITECTURE.md", len(level))
+	if len(levels) < 10 {
+		t.Fatalf("found only %d packages in the table of docs/ARCHITECTURE.md", len(levels))
 	}
-	return level
+	return levels
 }
 
-// lookup returns the entry of the table that path belongs to: itself or its
+// lookup returns the entry of the table that a package belongs to: itself or its
 // nearest parent.
-func lookup(level map[string]int, path string) (string, bool) {
-	for {
-		if _, ok := level[path]; ok {
-			return path, true
+func lookup(levels map[string]level, name string) (string, bool) {
+	for ; name != "."; name = path.Dir(name) {
+		if _, ok := levels[name]; ok {
+			return name, true
 		}
-		cut := strings.LastIndexByte(path, '/')
-		if cut < 0 {
-			return "", false
-		}
-		path = path[:cut]
 	}
+	return "", false
 }
 
 type listed struct {

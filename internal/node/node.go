@@ -162,9 +162,6 @@ func (n *Node) listen() (err error) {
 		}
 		n.listeners = append(n.listeners, ln)
 	}
-	if len(n.listeners) == 0 {
-		return errors.New("port is 0 and there is no unixsocket: nobody could connect")
-	}
 	return nil
 }
 
@@ -181,7 +178,7 @@ func (n *Node) buildServer() (err error) {
 	o := server.Options{
 		Table: n.table, Keyspace: n.keyspace, Log: n.effects, Replica: n.repl, Auth: n.users,
 		Settings: settings, Logger: n.log,
-		Gates: server.Gates{FewReplicas: n.fewReplicas, Loading: n.repl.Loading},
+		Gates: server.Gates{OverMemory: n.overMemory, FewReplicas: n.fewReplicas, Loading: n.repl.Loading},
 	}
 	if n.cluster != nil {
 		o.Cluster = n.cluster
@@ -191,6 +188,13 @@ func (n *Node) buildServer() (err error) {
 	}
 	n.repl.Start(n.table, n.server.Watches())
 	return nil
+}
+
+// overMemory is the gate of maxmemory. Nothing can be evicted yet: the policy is
+// noeviction.
+func (n *Node) overMemory() bool {
+	most := n.cfg.MaxMemoryBytes.Get()
+	return most > 0 && n.keyspace.UsedMemory() > most
 }
 
 // fewReplicas is the gate of min-replicas-to-write, asked for every write.
