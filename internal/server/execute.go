@@ -21,7 +21,7 @@ func (s *Session) dispatch() {
 	s.start = len(s.out.w.Buf)
 	spec, refusal := s.srv.o.Table.Resolve(s.args)
 	if refusal != nil {
-		s.refuse(nil, refusal)
+		s.refuseUnresolved(refusal)
 		return
 	}
 	s.spec = spec

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"strings"
+
 	"github.com/redwingdb/redwing/internal/command"
 	"github.com/redwingdb/redwing/internal/resp"
 	"github.com/redwingdb/redwing/internal/slots"
@@ -125,6 +127,21 @@ func (s *Session) refuse(spec *command.Spec, e *resp.Error) {
 	s.srv.stats.rejected.Add(1)
 	s.out.w.Error(e)
 	s.finishReply()
+}
+
+// refuseUnresolved answers a request that is no command, or has too few or too many
+// arguments to be one.
+func (s *Session) refuseUnresolved(e *resp.Error) {
+	spec := s.srv.o.Table.Lookup(s.args[0])
+	switch {
+	case spec == nil && isCrossProtocol(s.args[0]):
+		s.abortCrossProtocol()
+		return
+	case spec != nil && spec.Has(command.RunsQueue):
+		// Redis says why without the code of the error here.
+		e = resp.NewError(strings.TrimPrefix(e.Error(), "ERR "))
+	}
+	s.refuse(spec, e)
 }
 
 // routed is how the present command was routed.

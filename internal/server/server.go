@@ -34,6 +34,8 @@ type Server struct {
 	nextID  atomic.Uint64
 	count   atomic.Int64 // connections
 
+	securityWarned atomic.Int64 // clock.Mono of the last warning, 0: none
+
 	running sync.WaitGroup // connections and off-loop runs
 	mu      struct {
 		sync.Mutex
