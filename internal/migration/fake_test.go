@@ -204,6 +204,10 @@ func newCluster(t testing.TB) (c *testCluster, a1, a2, b1, b2 *testNode) {
 		}
 		cancel()
 		c.wg.Wait()
+		for _, n := range c.nodes {
+			n.elog.Close()
+			n.ks.Close()
+		}
 		if tt, ok := t.(*testing.T); ok {
 			goleak.VerifyNone(tt)
 		}

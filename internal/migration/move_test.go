@@ -446,6 +446,69 @@ func TestFullSyncAfterThePropose(t *testing.T) {
 	m.verify(t, c.log.truth.Load(), map[topology.ShardID][]*testNode{shardA: {a1, a2}, shardB: {b1, b2}})
 }
 
+// A replica whose View is behind its stream must not forget what it is given.
+func TestReplicaWithAnOldView(t *testing.T) {
+	c, a1, a2, b1, b2 := newCluster(t)
+	m := load(t, a1, 2000)
+	committed, stuck, old := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	isCommitted := func(v *topology.View) bool { return len(v.Moves) > 0 && v.Moves[0].State == topology.MoveCommitted }
+	b1.tlog.gate = func(v *topology.View) {
+		if isCommitted(v) {
+			close(committed)
+			<-stuck
+		}
+	}
+	b2.tlog.gate = func(v *topology.View) {
+		if len(v.Moves) > 0 {
+			<-old
+		}
+	}
+	job, err := a1.mover.Begin(context.Background(), shardA, shardB, lowSlots(8000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "something is staged at the replica", func() bool { return len(b2.staging.all()) > 0 })
+	b2.mover.reconcile(context.Background(), b2.tlog.View())
+	<-committed
+	b2.mover.reconcile(context.Background(), b2.tlog.View())
+	go func() {
+		<-b1.ended
+		close(stuck)
+	}()
+	c.failover(shardB, b1, b2)
+	close(old)
+	c.settled(t, job, topology.MoveCommitted, a1, b2)
+	eventually(t, "the heir has attached", func() bool { return len(b2.staging.all()) == 0 })
+	m.verify(t, c.log.truth.Load(), map[topology.ShardID][]*testNode{shardA: {a1, a2}, shardB: {b2}})
+}
+
+// A full sync empties the hidden database, but the stage's name may stay: that must
+// neither hold the slots for ever nor, when the replica is promoted, cost their keys.
+func TestLeftoverStageAfterFullSync(t *testing.T) {
+	c, a1, a2, b1, b2 := newCluster(t)
+	m := load(t, a1, 2000)
+	job, err := a1.mover.Begin(context.Background(), shardA, shardB, lowSlots(8000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.settled(t, job, topology.MoveCommitted, a1, b1)
+	mv := c.move(job)
+	set := lowSlots(8000)
+	leave := func(n *testNode) {
+		all := n.ks.AllShards()
+		n.ks.Lock(all)
+		defer n.ks.Unlock(all)
+		n.staging.begin(Tag{mv.Job, mv.Attempt, mv.SourceTerm, mv.TargetTerm}, "9.9", &set)
+	}
+	leave(b2)
+	eventually(t, "the replica lets go", func() bool { return len(b2.staging.all()) == 0 })
+	leave(b2)
+	c.failover(shardB, b1, b2)
+	c.settled(t, job, topology.MoveCommitted, b2)
+	eventually(t, "the heir lets go", func() bool { return len(b2.staging.all()) == 0 })
+	m.verify(t, c.log.truth.Load(), map[topology.ShardID][]*testNode{shardA: {a1, a2}, shardB: {b2}})
+}
+
 // A CommitMove that the log refuses, and one whose answer is lost.
 func TestCommitRefusedThenUnknown(t *testing.T) {
 	c, a1, a2, b1, b2 := newCluster(t)

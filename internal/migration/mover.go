@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -176,10 +177,13 @@ func (m *Mover) Run(ctx context.Context) error {
 		stop()
 		m.wg.Wait()
 	}()
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
 	for {
 		m.reconcile(ctx, m.o.Topology.View())
 		select {
 		case <-m.kick:
+		case <-again.C: // a full sync may have emptied a stage without a new View
 		case <-ctx.Done():
 			return nil
 		}
@@ -282,7 +286,9 @@ func (m *Mover) targetEnded(t *target) {
 	m.wakeUp()
 }
 
+// rememberLocked keeps the newest word on each side of a job. REQUIRES m.mu held.
 func (m *Mover) rememberLocked(s Status) {
+	m.mu.ended = slices.DeleteFunc(m.mu.ended, func(o Status) bool { return o.Job == s.Job && o.Role == s.Role })
 	if n := len(m.mu.ended); n >= maxEnded {
 		m.mu.ended = append(m.mu.ended[:0], m.mu.ended[n-maxEnded+1:]...)
 	}

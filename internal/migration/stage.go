@@ -170,6 +170,21 @@ func (s *Staging) attach(name string, set *slots.Set) (attached slots.Set) {
 	return attached
 }
 
+// release takes those slots of set that are in the stage out of it, where nothing is
+// staged in them. REQUIRES: no shard locked.
+func (s *Staging) release(name string, set *slots.Set) {
+	byShard(s.ks, set, func(m engine.ShardMask, part *slots.Set) {
+		s.ks.Lock(m)
+		defer s.ks.Unlock(m)
+		for slot := range part.Each() {
+			if s.ks.SlotLen(s.ks.StagingDB(), slot) != 0 {
+				part.Remove(slot)
+			}
+		}
+		s.leave(name, part)
+	})
+}
+
 // drop empties and closes a stage. REQUIRES: the shards of its slots locked.
 func (s *Staging) drop(name string) {
 	set, _ := s.remaining(name)

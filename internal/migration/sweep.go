@@ -12,23 +12,32 @@ import (
 	"github.com/redwingdb/redwing/internal/topology"
 )
 
-// sweep tidies up behind former primaries of this node's shard: a stage that came by
-// replication is attached if its attempt won and dropped if not, and slots that left by
-// a committed move are dropped. Until a stage is settled it is held, so a promoted
-// replica serves none of its slots before.
+// sweep tidies up. On a primary, behind former primaries of its shard: a stage that came
+// by replication is attached if its attempt won and dropped if not, and slots that left
+// by a committed move are dropped. Until a stage is settled it is held, so a promoted
+// replica serves none of its slots before. On a replica, where the stream settles stages,
+// it forgets those that the stream will never name again.
 func (m *Mover) sweep(v *topology.View) {
-	if !v.IsPrimary(m.o.Self, m.o.Run) {
+	shard := v.ShardOf(m.o.Self)
+	if shard == nil {
 		return
 	}
-	shard := v.ShardOf(m.o.Self)
+	primary := v.IsPrimary(m.o.Self, m.o.Run)
 	for _, st := range m.o.Staging.all() {
 		m.mu.Lock()
 		t := m.mu.targets[st.tag.Job]
 		live := t != nil && t.name == st.name
 		m.mu.Unlock()
-		if !live {
+		switch {
+		case live:
+		case primary:
 			m.settle(v, shard, &st)
+		default:
+			m.forget(v, shard, &st)
 		}
+	}
+	if !primary {
+		return
 	}
 	for i := range v.Moves {
 		mv := &v.Moves[i]
@@ -50,19 +59,68 @@ func (m *Mover) sweep(v *topology.View) {
 	m.forgetSwept(v)
 }
 
-// settle attaches or drops a stage that no connection serves.
-func (m *Mover) settle(v *topology.View, shard *topology.Shard, st *stage) {
+// won reports whether st's attempt was committed.
+func (st *stage) won(v *topology.View, shard *topology.Shard) bool {
 	info := moveInfo{job: st.tag.Job, target: shard.ID, slots: st.slots}
 	f := info.factsIn(v)
-	if f.Outcome == JobCommitted && (f.Tag == st.tag || f.Tag == (Tag{})) {
+	return f.Outcome == JobCommitted && (f.Tag == st.tag || f.Tag == (Tag{}))
+}
+
+// over reports whether v shows that st's attempt cannot win any more. v may be older
+// than the stage, which came by the stream: what v does not know is not over.
+func (st *stage) over(v *topology.View) bool {
+	mv := v.Move(st.tag.Job)
+	switch {
+	case mv == nil:
+		return false
+	case mv.Attempt == st.tag.Attempt:
+		return mv.State == topology.MoveAborted
+	}
+	return mv.Attempt > st.tag.Attempt
+}
+
+// settle attaches or drops a stage that no connection serves.
+func (m *Mover) settle(v *topology.View, shard *topology.Shard, st *stage) {
+	if st.won(v, shard) {
+		// Slots without anything staged are let go as they are: a full sync since may
+		// have emptied the stage and brought the records themselves.
+		bare := m.bare(st)
+		m.o.Staging.release(st.name, &bare)
 		// Which of the replicas have the stage is not known here: they get it all again.
 		m.attach(st.tag, st.name, nil, 0)
 		m.log.Info("slots of a former primary's move attached", zap.String("job", st.tag.Job), zap.Int("slots", st.slots.Len()))
 		return
 	}
+	info := moveInfo{job: st.tag.Job, slots: st.slots}
 	if err := m.stage(command.NewApplier(m.o.Table, m.o.Keyspace), &info, wordDrop, []byte(st.name)); err != nil {
 		m.log.Error("staged slots not dropped", zap.String("job", st.tag.Job), zap.Error(err))
 	}
+}
+
+// forget drops a replica's stage that will never be attached, and lets go of the slots
+// of one that won where nothing is staged: ATTACH would do nothing, or came with a full
+// sync's data.
+func (m *Mover) forget(v *topology.View, shard *topology.Shard, st *stage) {
+	switch {
+	case st.over(v):
+		mask := shardMask(m.o.Keyspace, &st.slots)
+		m.o.Keyspace.Lock(mask)
+		m.o.Staging.drop(st.name)
+		m.o.Keyspace.Unlock(mask)
+	case st.won(v, shard):
+		bare := m.bare(st)
+		m.o.Staging.release(st.name, &bare)
+	}
+}
+
+// bare returns the slots of a stage in which nothing is staged.
+func (m *Mover) bare(st *stage) (bare slots.Set) {
+	for slot := range st.slots.Each() {
+		if m.o.Keyspace.SlotLen(m.o.Keyspace.StagingDB(), slot) == 0 {
+			bare.Add(slot)
+		}
+	}
+	return bare
 }
 
 // leftBehind returns the slots of set that shard does not own but whose keys are here.
