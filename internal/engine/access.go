@@ -113,23 +113,33 @@ func (p *spot) removeLocked() {
 
 // Find returns the record of key and sets its access clock.
 func (a *Access) Find(s slots.Slot, key []byte) (Record, bool) {
-	var p spot
-	if !a.lookLocked(&p, s, key) {
-		return Record{}, false
+	r, ok := a.Peek(s, key)
+	if ok && !a.noTouch {
+		r.rec.SetLRU(lruClock(a.now))
 	}
-	if !a.noTouch {
-		p.rec.SetLRU(lruClock(a.now))
-	}
-	return Record{p.rec, p.sh.arena}, true
+	return r, ok
 }
 
 // Peek returns the record of key and leaves its access clock alone.
 func (a *Access) Peek(s slots.Slot, key []byte) (Record, bool) {
-	var p spot
-	if !a.lookLocked(&p, s, key) {
+	// lookLocked without the spot, which a read does not need.
+	sh := &a.k.shards[a.k.ShardOf(s)]
+	sp := sh.spaces[a.db].Load()
+	if sp == nil {
 		return Record{}, false
 	}
-	return Record{p.rec, p.sh.arena}, true
+	t := table.Table{A: sh.arena, H: &sp.headers[a.k.local(s)], Hash: &a.k.hash}
+	pos := t.Find(a.k.hash.Sum(key), key)
+	if pos.Ref == 0 {
+		return Record{}, false
+	}
+	r := Record{table.RecAt(sh.arena, pos.Ref), sh.arena}
+	if a.expiredLocked(r.rec) {
+		var p spot
+		a.lookLocked(&p, s, key)
+		return Record{}, false
+	}
+	return r, true
 }
 
 // Delete deletes key and reports whether it was there. An expired key was not.

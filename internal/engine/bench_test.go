@@ -131,10 +131,28 @@ func benchOps(b *testing.B, n int) {
 			k.Unlock(m)
 		}
 	})
+	b.Run("find-hot", func(b *testing.B) {
+		key := pick(1)
+		s := slots.Of(key)
+		for range b.N {
+			if _, ok := a.Find(s, key); !ok {
+				b.Fatal("missing")
+			}
+		}
+	})
 	b.Run("overwrite", func(b *testing.B) {
 		b.ReportAllocs()
 		for i := range b.N {
 			if err := setLocked(k, &a, pick(i), val); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("overwrite-hot", func(b *testing.B) {
+		key := pick(1)
+		s := slots.Of(key)
+		for range b.N {
+			if err := a.SetString(s, key, val, 0); err != nil {
 				b.Fatal(err)
 			}
 		}
