@@ -9,7 +9,7 @@ func (c *Config) clusterDirectives() []*directive {
 	return []*directive{
 		{name: "cluster-enabled", value: boolean(&c.ClusterEnabled), def: "no", effect: AtStart,
 			help: "run as a node of a cluster"},
-		{name: "cluster-node-timeout", value: integer(&c.ClusterNodeTimeoutMillis, 0, maxInt), def: "1500", effect: AtStart,
+		{name: "cluster-node-timeout", value: integer(&c.ClusterNodeTimeoutMillis, 100, 86_400_000), def: "1500", effect: AtStart,
 			help: "milliseconds of silence after which a primary may be replaced; leases last half of it, 300 to 600 ms"},
 		{name: "cluster-port", value: integer(&c.ClusterPort, 0, 65535), def: "0", effect: AtStart,
 			help: "port of the cluster bus; 0: port + 10000"},
