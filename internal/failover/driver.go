@@ -94,7 +94,7 @@ type Driver struct {
 
 	mu struct {
 		sync.Mutex
-		cluster   string // the cluster the parts below belong to
+		cluster   membership // what the parts below belong to
 		timing    Timing
 		holder    *Holder
 		watch     *Watch
@@ -108,6 +108,14 @@ type Driver struct {
 		closed    bool
 	}
 }
+
+// membership tells one cluster, and one generation of it, from another.
+type membership struct {
+	cluster    string
+	generation uint64
+}
+
+func membershipOf(v *topology.View) membership { return membership{v.ClusterID, v.Generation} }
 
 // leaseCell is the lease as the data path reads it.
 type leaseCell struct {
@@ -247,7 +255,7 @@ func (d *Driver) wake() {
 // has passed ends now and not at the next tick.
 func (d *Driver) followView(v *topology.View) {
 	d.mu.Lock()
-	if d.mu.holder != nil && v.ClusterID == d.mu.cluster {
+	if d.mu.holder != nil && membershipOf(v) == d.mu.cluster {
 		d.mu.holder.SetView(d.o.Mono(), v)
 		d.publishLocked()
 	}
@@ -269,7 +277,7 @@ func (d *Driver) publishLocked() {
 // enterLocked begins anew in another cluster: nothing that was known holds there.
 // REQUIRES: d.mu held.
 func (d *Driver) enterLocked(v *topology.View) {
-	d.mu.cluster = v.ClusterID
+	d.mu.cluster = membershipOf(v)
 	d.mu.holder, d.mu.watch, d.mu.beginning = nil, nil, 0
 	if v.Formed() {
 		d.setTimingLocked(v)
@@ -308,7 +316,7 @@ func (d *Driver) tick() {
 	d.mu.Lock()
 	var out []Action
 	var lost *Leader
-	if d.mu.cluster != v.ClusterID {
+	if d.mu.cluster != membershipOf(v) {
 		lost, d.mu.leader = d.mu.leader, nil
 		d.enterLocked(v)
 	}
@@ -407,7 +415,7 @@ func (d *Driver) beginLead(term uint64, elected int64) {
 	began := false
 	switch {
 	case d.mu.beginning != term || d.mu.closed:
-	case err == nil && leads && now == term && v.LeadTerm == term && v.ClusterID == d.mu.cluster:
+	case err == nil && leads && now == term && v.LeadTerm == term && membershipOf(v) == d.mu.cluster:
 		d.mu.leader = NewLeader(d.mu.timing, d.o.Self, term, elected, v, voters)
 		began = true
 	case err != nil && topology.IsRefusal(err):

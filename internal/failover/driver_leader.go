@@ -116,7 +116,7 @@ func (d *Driver) echo() echoReply {
 	v := d.o.Log.View()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.mu.watch != nil && v.ClusterID == d.mu.cluster {
+	if d.mu.watch != nil && membershipOf(v) == d.mu.cluster {
 		r.Gone = d.mu.watch.Report(d.o.Mono(), v, func(id topology.NodeID) Sight {
 			run, at := d.o.Transport.Heard(string(id))
 			return Sight{topology.RunID(run), at, d.o.Transport.Refused(string(id))}

@@ -24,6 +24,7 @@ type Holder struct {
 	released *Released
 	nextSend int64
 	leadTerm uint64 // of the leader asked last
+	index    uint64 // of the newest View seen
 	seq      uint64
 	asks     [maxAsks]ask // by seq modulo maxAsks
 }
@@ -61,8 +62,13 @@ func NewHolder(t Timing, self topology.NodeID, run topology.RunID) *Holder {
 	return &Holder{t: t, self: self, run: run}
 }
 
-// SetView follows the topology: any change of primary or term ends the lease.
+// SetView follows the topology: any change of primary or term ends the lease. A View
+// older than the newest seen is ignored.
 func (h *Holder) SetView(now int64, v *topology.View) {
+	if v.Index < h.index {
+		return
+	}
+	h.index = v.Index
 	var shard topology.ShardID
 	var term uint64
 	if s := v.ShardOf(h.self); s != nil && s.Primary == h.self && s.PrimaryRun == h.run {

@@ -360,6 +360,9 @@ func (p *proc) perform(l *failover.Leader, actions []failover.Action) {
 			}
 			w.tell("node %d proposes: %s", p.n.i, topology.Describe(e))
 			w.trap(p)
+			if w.onPropose != nil {
+				w.onPropose(p, e)
+			}
 			p.propose(e, func(err error) {
 				p.withLeader(l, func() []failover.Action { return l.Proposed(p.now(), a.Shard, a.N, err) })
 			})

@@ -70,6 +70,7 @@ type world struct {
 	broken    error            // the first violated invariant
 	trace     []string
 	calm      bool // no traps
+	onPropose func(*proc, topology.Promote)
 	failovers []failover.Event
 	emptied   int // promotions of a copy that came back empty
 }

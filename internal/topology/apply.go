@@ -2,8 +2,6 @@ package topology
 
 import (
 	"cmp"
-	"crypto/sha1"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -151,13 +149,6 @@ func (b *builder) addShard(id ShardID, n *Node, set slots.Set) {
 		InSync: []Member{{n.ID, n.Run}},
 	})
 	b.Seal()
-}
-
-// ownShardID derives the id of the shard that a node is given when it is left
-// alone: the same on every node that applies the entry.
-func (b *builder) ownShardID(node NodeID) ShardID {
-	sum := sha1.Sum([]byte("shard " + raftID(node, b.index)))
-	return ShardID(hex.EncodeToString(sum[:]))
 }
 
 // dropNode takes a node out. REQUIRES: no shard names it.
