@@ -58,8 +58,15 @@ type walStores struct {
 
 func (w walStores) Close() error { return errors.Join(w.WAL.Close(), w.meta.Close()) }
 
-func openWAL(dir string, l *zap.Logger) (stores, error) {
+func openWAL(dir string, l *zap.Logger) (s stores, err error) {
 	meta := &metadb.BoltMetaDB{}
+	defer func() {
+		// The stores' own code trusts the files: a meta database without its tables
+		// ends in a nil pointer there. A damaged file is an error like any other.
+		if p := recover(); p != nil {
+			s, err = nil, fmt.Errorf("damaged store: %v", p)
+		}
+	}()
 	wal, err := raftwal.Open(dir, raftwal.WithMetaStore(meta), raftwal.WithSegmentSize(walSegmentBytes), raftwal.WithLogger(newRaftLog(l.Named("wal"))))
 	if err != nil {
 		return nil, errors.Join(err, meta.Close())
@@ -72,6 +79,25 @@ const walSegmentBytes = 4 << 20
 
 // errNoStore is returned when the stores of a member are not there: no store, no vote.
 var errNoStore = errors.New("consensus: raft's stores are missing")
+
+// errLostLog is returned when the stores are there but empty, though this node has
+// applied entries: raft-wal takes a damaged segment for one that was never written. A
+// voter that has forgotten what it confirmed could help to elect a leader without it.
+var errLostLog = fmt.Errorf("%w: the log has no entry", errNoStore)
+
+// checkLog returns errLostLog if log and snapshots are empty. A log that merely ends
+// before the View is none: this node may have followed as a non-voter since.
+func checkLog(log raft.LogStore, snaps raft.SnapshotStore) error {
+	last, err := log.LastIndex()
+	if err != nil || last > 0 {
+		return err
+	}
+	list, err := snaps.List()
+	if err == nil && len(list) == 0 {
+		err = errLostLog
+	}
+	return err
+}
 
 // openMember opens raft's stores and starts raft. With create, missing stores are made;
 // they know of no configuration until a leader adds this node or it is bootstrapped.
@@ -113,6 +139,11 @@ func (c *Consensus) openMember(s *state, create bool) (*member, error) {
 	snaps, err := raft.NewFileSnapshotStoreWithLogger(dir, 2, newRaftLog(c.log.Named("snapshot")))
 	if err != nil {
 		return fail(err)
+	}
+	if !create && c.View().Index > 0 {
+		if err := checkLog(&guardedLog{g, wal}, snaps); err != nil {
+			return fail(err)
+		}
 	}
 	if string(have) != id {
 		if err := replaceFile(tag, []byte(id)); err != nil {

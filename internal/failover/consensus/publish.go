@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -152,18 +153,26 @@ func (c *Consensus) awaitView(ctx context.Context, cond func(*topology.View) boo
 }
 
 // saveViews writes the newest View to disk after changes, so that a restarted node knows
-// whom to ask. It is no input of a decision; raft has its own stores.
+// whom to ask. It is no input of a decision and raft has its own stores, so it may lag:
+// a write with every change would compete with raft's own for the disk.
 func (c *Consensus) saveViews() {
 	saved := c.View()
 	for {
 		err := c.awaitView(c.ctx, func(v *topology.View) bool { return v != saved })
-		v := c.View()
-		if v != saved && v.Formed() {
-			if werr := replaceFile(filepath.Join(c.opt.Dir, viewFile), topology.EncodeView(v)); werr != nil {
-				c.log.Warn("view not saved", zap.Error(werr))
+		if err == nil {
+			select {
+			case <-c.ctx.Done():
+			case <-time.After(saveDelay):
 			}
 		}
-		saved = v
+		if v := c.View(); v != saved {
+			saved = v
+			if v.Formed() {
+				if werr := replaceFile(filepath.Join(c.opt.Dir, viewFile), topology.EncodeView(v)); werr != nil {
+					c.log.Warn("view not saved", zap.Error(werr))
+				}
+			}
+		}
 		if err != nil {
 			return
 		}

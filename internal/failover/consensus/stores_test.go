@@ -2,7 +2,10 @@ package consensus
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -125,4 +128,44 @@ func TestDeadlinePoisons(t *testing.T) {
 	close(release)
 	g.stop()
 	<-g.idle
+}
+
+// TestLostLog: a voter whose log has been damaged to nothing votes no more until the
+// leader has enlisted it again; a damaged meta database is an error, not the end.
+func TestLostLog(t *testing.T) {
+	t.Parallel()
+	nodes := cluster(t, 3)
+	lead := leader(t, nodes)
+	sick := nodes[0]
+	if sick == lead {
+		sick = nodes[1]
+	}
+	sick.kill()
+	segments, err := filepath.Glob(filepath.Join(sick.dir, raftDir, "*.wal"))
+	if err != nil || len(segments) == 0 {
+		t.Fatalf("no segments: %v", err)
+	}
+	for _, path := range segments {
+		if err := os.Truncate(path, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sick.boot(sick.addr)
+	if sick.c.IsMember() {
+		t.Fatal("it takes part in raft with an empty log")
+	}
+	settled(t, nodes, 3)
+	if !sick.c.IsMember() {
+		t.Fatal("it was not enlisted again")
+	}
+	sick.kill()
+	if err := os.Truncate(filepath.Join(sick.dir, raftDir, "wal-meta.db"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := openWAL(filepath.Join(sick.dir, raftDir), zap.NewNop()); err == nil {
+		s.Close()
+		t.Fatal("opened a store without its tables")
+	} else if !strings.Contains(err.Error(), "damaged store") {
+		t.Fatal(err)
+	}
 }

@@ -40,6 +40,8 @@ const (
 	removeTimeout = 2 * time.Second
 	// catchUpTimeout is how long a spare may take before it is given up.
 	catchUpTimeout = 10 * time.Second
+	// saveDelay gathers changes of the View before they are written to disk.
+	saveDelay = 200 * time.Millisecond
 	// handOver bounds a closing leader's try to name a successor.
 	handOver = 500 * time.Millisecond
 	// lonelyAfter is how long a member hears from no leader before it asks whether raft
