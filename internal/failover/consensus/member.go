@@ -62,7 +62,8 @@ func openWAL(dir string, l *zap.Logger) (s stores, err error) {
 	meta := &metadb.BoltMetaDB{}
 	defer func() {
 		// The stores' own code trusts the files: a meta database without its tables
-		// ends in a nil pointer there. A damaged file is an error like any other.
+		// ends in a nil pointer there. A damaged file is an error like any other. The
+		// database stays open: its locks are held by what panicked.
 		if p := recover(); p != nil {
 			s, err = nil, fmt.Errorf("damaged store: %v", p)
 		}
