@@ -242,6 +242,7 @@ func (c *Consensus) startMember(create bool) error {
 	}
 	s := c.stateCopy()
 	m, err := c.openMember(&s, create)
+	c.lost.Store(errors.Is(err, errNoStore))
 	if err != nil {
 		return err
 	}
@@ -264,6 +265,7 @@ func (c *Consensus) stopMember(forget bool) error {
 	if !forget {
 		return nil
 	}
+	c.lost.Store(false)
 	return os.RemoveAll(filepath.Join(c.opt.Dir, raftDir))
 }
 

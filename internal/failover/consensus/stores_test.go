@@ -160,6 +160,27 @@ func TestLostLog(t *testing.T) {
 	settled(t, nodes, 4)
 }
 
+// TestLostStores: with nobody else to vote, a voter whose stores are gone is taken out
+// and enlisted again as a new one.
+func TestLostStores(t *testing.T) {
+	t.Parallel()
+	nodes := cluster(t, 3)
+	var sick *node
+	for _, n := range nodes {
+		if !n.c.IsLeader() {
+			sick = n
+		}
+	}
+	addr := sick.addr
+	sick.kill()
+	if err := os.RemoveAll(filepath.Join(sick.dir, raftDir)); err != nil {
+		t.Fatal(err)
+	}
+	sick.boot(addr)
+	eventually(t, 10*time.Second, "a voter again", sick.c.IsMember)
+	settled(t, nodes, 3)
+}
+
 // TestDamagedMeta: a meta database without its tables is an error, not the end of the
 // process.
 func TestDamagedMeta(t *testing.T) {

@@ -32,7 +32,8 @@ type server struct {
 	zone   string
 	voter  bool
 	member bool // the View has it, in this incarnation
-	bad    bool // silent for too long, or leaving
+	bad    bool // silent for too long, leaving, or lost
+	lost   bool // answers, but has lost its stores
 	self   bool
 }
 
@@ -95,6 +96,10 @@ func nextStep(servers []server, nodes int, spares []server) step {
 			s.instead = bad[i].id
 		}
 		return s
+	}
+	if i := slices.IndexFunc(bad, func(b server) bool { return b.lost && !b.self }); i >= 0 && len(good) > 0 {
+		// Nobody else is there to vote: out with it, and in again as a new one.
+		return step{what: stepRemove, id: bad[i].id, node: bad[i].node}
 	}
 	for _, s := range strays { // spares that are not needed
 		return step{what: stepRemove, id: s.id, node: s.node}
@@ -183,7 +188,7 @@ func (c *Consensus) judge(m *member, v *topology.View, conf raft.Configuration) 
 			s.member, s.zone = true, n.FailureDomain()
 		}
 		if !s.self && s.member {
-			s.bad = c.dead(s.node, string(s.id), now)
+			s.bad, s.lost = c.dead(s.node, string(s.id), now)
 		}
 		c.mu.Lock()
 		if until, ok := c.mu.leaving[s.node]; ok {
@@ -200,8 +205,8 @@ func (c *Consensus) judge(m *member, v *topology.View, conf raft.Configuration) 
 }
 
 // dead asks a server for its state and reports whether it has not been a working part of
-// raft for voterDeadAfter.
-func (c *Consensus) dead(node topology.NodeID, raftID string, now time.Time) bool {
+// raft for voterDeadAfter, or says itself that it cannot be one any more.
+func (c *Consensus) dead(node topology.NodeID, raftID string, now time.Time) (dead, lost bool) {
 	ctx, cancel := context.WithTimeout(c.ctx, streamSilence)
 	st, err := call[statusReply](ctx, c, node, callStatus, struct{}{})
 	cancel()
@@ -209,14 +214,17 @@ func (c *Consensus) dead(node topology.NodeID, raftID string, now time.Time) boo
 	defer c.mu.Unlock()
 	if err == nil && st.Running && st.RaftID == raftID {
 		delete(c.mu.silent, node)
-		return false
+		return false, false
+	}
+	if err == nil && st.Lost {
+		return true, true
 	}
 	since, ok := c.mu.silent[node]
 	if !ok {
 		c.mu.silent[node] = now
-		return false
+		return false, false
 	}
-	return now.Sub(since) >= c.opt.voterDeadAfter
+	return now.Sub(since) >= c.opt.voterDeadAfter, false
 }
 
 // spares are members outside of the voters that answer, at most eight of them. Only when
@@ -422,7 +430,7 @@ func (c *Consensus) onPlace(_ bus.Peer, q enlistCall) (placeReply, error) {
 }
 
 func (c *Consensus) onStatus(bus.Peer, struct{}) (statusReply, error) {
-	r := statusReply{Index: c.View().Index}
+	r := statusReply{Index: c.View().Index, Lost: c.lost.Load()}
 	if m := c.member(); m != nil && !m.guard.failed.Load() {
 		r.Running, r.RaftID, r.Term, r.Last = true, string(m.id), m.raft.CurrentTerm(), m.raft.LastIndex()
 	}

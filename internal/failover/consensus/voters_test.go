@@ -22,6 +22,7 @@ func spareOf(name, zone string) server {
 }
 
 func bad(s server) server  { s.bad = true; return s }
+func lost(s server) server { s.bad, s.lost = true, true; return s }
 func self(s server) server { s.self = true; return s }
 func gone(s server) server { s.member = false; return s }
 
@@ -47,6 +48,8 @@ func TestNextStep(t *testing.T) {
 		{"never the leader itself", []server{self(voterOf("z", "9")), b}, 2, nil, "remove b"},
 		{"dead voter replaced", []server{a, b, bad(c)}, 4, []server{x}, "add x instead of c/1"},
 		{"dead voter without a spare stays", []server{a, b, bad(c)}, 3, nil, " "},
+		{"lost store without a spare goes and comes again", []server{a, b, lost(c)}, 3, nil, "remove c"},
+		{"lost store with a spare", []server{a, b, lost(c)}, 4, []server{x}, "add x instead of c/1"},
 		{"removed node goes", []server{a, b, gone(c)}, 2, nil, "remove c"},
 		{"spare left over", []server{a, b, c, spareOf("x", "1")}, 4, nil, "remove x"},
 		{"leaving leader hands over", []server{bad(a), b, c, d}, 4, nil, "transfer a"},

@@ -71,6 +71,9 @@ type awaitCall struct {
 }
 
 type statusReply struct {
+	// Lost tells that the node was a member and its stores are gone: it will not vote
+	// again as what it was.
+	Lost    bool   `json:"lost,omitempty"`
 	Running bool   `json:"running"`
 	RaftID  string `json:"raftID"`
 	Term    uint64 `json:"term"`
