@@ -14,7 +14,7 @@ const (
 	stepBuckets = 64
 	// idleLeastBytes is what a shard keeps of its free pages for the next allocations,
 	// besides an eighth of what is in use.
-	idleLeastBytes = 4 << 20
+	idleLeastBytes = 256 << 10
 )
 
 // refill is the entering of the volatile keys of some tables into a space's wheel: of

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redwingdb/redwing/internal/clock"
 	"github.com/redwingdb/redwing/internal/slots"
@@ -52,7 +53,7 @@ func setLocked(k *Keyspace, a *Access, key, val []byte) error {
 	return err
 }
 
-// BenchmarkBytesAKey reports resident bytes a key and of an empty keyspace.
+// BenchmarkBytesAKey reports resident bytes a key, of an empty keyspace and of a flushed one.
 func BenchmarkBytesAKey(b *testing.B) {
 	for range b.N {
 		const n = 1_000_000
@@ -74,6 +75,14 @@ func BenchmarkBytesAKey(b *testing.B) {
 		b.ReportMetric(float64(empty)/1e6, "empty-MB")
 		b.ReportMetric(float64(residentBytes(b)-before)/n, "resident-B/key")
 		b.ReportMetric(float64(k.UsedMemory())/n, "used-B/key")
+		k.Lock(k.AllShards())
+		k.Flush(0)
+		k.Unlock(k.AllShards())
+		start := clock.Mono()
+		for k.BackgroundStep(testNow, time.Millisecond) {
+		}
+		b.ReportMetric(float64(clock.Mono()-start)/1e6, "free-ms")
+		b.ReportMetric(float64(residentBytes(b)-before)/1e6, "flushed-MB")
 		k.Close()
 	}
 }

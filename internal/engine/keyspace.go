@@ -1,9 +1,10 @@
 // Package engine is the data engine of a node: the keyspace of a set of numbered
 // databases, cut by hash slot into data shards, with expiry and with snapshots at
 // an instant. It owns the memory of keys and values, the locks that guard them and
-// the rules by which keys expire. It never reads a clock, never does I/O, and knows
-// neither the wire protocol nor who may run what. Commands call it under the locks
-// of their shards; persistence, replication and slot moves read it through Snapshot.
+// the rules by which keys expire. It never reads the wall clock (background steps read
+// the monotonic one for their budget), never does I/O, and knows neither the wire
+// protocol nor who may run what. Commands call it under the locks of their shards;
+// persistence, replication and slot moves read it through Snapshot.
 package engine
 
 import (

@@ -3,6 +3,7 @@ package engine
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/redwingdb/redwing/internal/slots"
 )
@@ -99,5 +100,28 @@ func TestLocksExclude(t *testing.T) {
 	defer k.Unlock(k.AllShards())
 	if want := [4]int{2 * rounds, 4 * rounds, 4 * rounds, 2 * rounds}; counters != want {
 		t.Fatalf("counters %v, want %v", counters, want)
+	}
+}
+
+// Steps behind the commands pass over shards that have an owner.
+func TestStepsSkipOwners(t *testing.T) {
+	k := newKeyspace(t, Options{Shards: 2})
+	a := k.Access(0, testNow, ModePrimary)
+	k.Lock(0b11)
+	for s := range slots.Slot(2) {
+		if err := a.SetString(s, []byte("k"), []byte("v"), testNow+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.OwnLocked(0b01)
+	if n := k.ExpireStep(testNow+1000, time.Second); n != 1 || k.SlotLen(0, 0) != 1 {
+		t.Errorf("%d keys expired beside an owner, slot 0 has %d", n, k.SlotLen(0, 0))
+	}
+	if !k.BackgroundStep(testNow, time.Second) {
+		t.Error("nothing left to do, though a shard was passed over")
+	}
+	k.Disown(0b01)
+	if n := k.ExpireStep(testNow+1000, time.Second); n != 1 {
+		t.Errorf("%d keys expired after the owner has gone", n)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redwingdb/redwing/internal/engine/arena"
 	"github.com/redwingdb/redwing/internal/slots"
 )
 
@@ -587,13 +588,21 @@ func FuzzSnapshot(f *testing.F) {
 	})
 }
 
+// seeds returns n, or half of it where a seed costs ten times as much.
+func seeds(n uint64) uint64 {
+	if testing.Short() || arena.Checked {
+		return (n + 1) / 2
+	}
+	return n
+}
+
 func TestHistories(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range seeds(8) {
 		if err := runHistory(seed, 4000, false); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 	}
-	for seed := range uint64(12) {
+	for seed := range seeds(12) {
 		if err := runHistory(seed, 1500, true); err != nil {
 			t.Fatalf("rough seed %d: %v", seed, err)
 		}

@@ -211,8 +211,16 @@ func runModel(h *harness, steps int, next func(n int) int) error {
 	return h.t.A.Close()
 }
 
+// seeds returns n, or a third of it where a seed costs ten times as much.
+func seeds(n uint64) uint64 {
+	if testing.Short() || arena.Checked {
+		return (n + 2) / 3
+	}
+	return n
+}
+
 func TestModel(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range seeds(12) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		if err := runModel(newHarness(t, 0, seed), 20_000, r.IntN); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
@@ -222,7 +230,7 @@ func TestModel(t *testing.T) {
 
 // With hardly any space, allocations fail everywhere, and nothing may be lost by it.
 func TestNoSpace(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range seeds(3) {
 		r := rand.New(rand.NewPCG(seed, 4))
 		h := newHarness(t, 64<<20, seed)
 		// Take nearly all there is, in pieces that can be given back.
@@ -283,7 +291,7 @@ func FuzzTable(f *testing.F) {
 // A key present from the first step of a scan to the last is seen, whatever the table
 // does in between.
 func TestScanGuarantee(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range seeds(20) {
 		r := rand.New(rand.NewPCG(seed, 5))
 		h := newHarness(t, 0, seed)
 		for i := range 1000 + r.IntN(4000) {
