@@ -97,6 +97,9 @@ func (c *clusterSide) HasQuorum() bool {
 // Messages returns how many messages the bus has sent and received.
 func (c *clusterSide) Messages() (sent, received uint64) { return c.bus.Messages() }
 
+// Dropped returns how many connections and frames the bus has dropped, by reason.
+func (c *clusterSide) Dropped() map[string]int64 { return c.bus.Dropped() }
+
 func header() topology.Header {
 	return topology.Header{Request: randomHex(32), AtMillis: clock.WallMillis()}
 }

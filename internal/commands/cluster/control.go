@@ -29,6 +29,9 @@ type Control interface {
 	HasQuorum() bool
 	// Messages returns how many messages the bus has sent and received.
 	Messages() (sent, received uint64)
+	// Dropped returns how many connections and frames the bus has dropped since the
+	// start, by reason; reasons that never occurred are in it.
+	Dropped() map[string]int64
 
 	AddSlots(ctx context.Context, set slots.Set) error
 	DelSlots(ctx context.Context, set slots.Set) error

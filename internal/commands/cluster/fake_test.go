@@ -41,6 +41,9 @@ func (f *fakeControl) ConfigEpoch() uint64                { return f.epoch }
 func (f *fakeControl) Health(node topology.NodeID) Health { return f.health[node] }
 func (f *fakeControl) HasQuorum() bool                    { return f.quorum }
 func (f *fakeControl) Messages() (uint64, uint64)         { return 11, 22 }
+func (f *fakeControl) Dropped() map[string]int64 {
+	return map[string]int64{"malformed": 2, "cluster": 1}
+}
 
 func (f *fakeControl) note(format string, args ...any) error {
 	f.calls = append(f.calls, fmt.Sprintf(format, args...))

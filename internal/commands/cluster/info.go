@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/redwingdb/redwing/internal/command"
@@ -46,6 +48,10 @@ func (d *Deps) info(c *command.Ctx) error {
 	field("redwing_shard_term", s.shard().Term)
 	field("redwing_voters", len(s.view.Voters()))
 	field("redwing_open_moves", len(s.view.OpenMoves("")))
+	dropped := d.Control.Dropped()
+	for _, reason := range slices.Sorted(maps.Keys(dropped)) {
+		field("redwing_bus_dropped_"+reason, dropped[reason])
+	}
 	c.Out.Verbatim("txt", b.String())
 	return nil
 }
