@@ -28,6 +28,11 @@ func newCreate(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create HOST:PORT [HOST:PORT ...]",
 		Short: "Form a cluster of fresh nodes",
+		Long: `Forms a cluster of fresh nodes: the first ones become primaries, the others their
+replicas, on different hosts where there are enough. It ends when every member agrees
+and serves. A cluster that was formed in part is finished by the same command.`,
+		Example: `  clusterctl create --replicas 1 10.0.0.1:7000 10.0.0.2:7000 10.0.0.3:7000 \
+      10.0.0.4:7000 10.0.0.5:7000 10.0.0.6:7000`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return &usageError{fmt.Errorf("name the nodes: clusterctl create HOST:PORT [HOST:PORT ...]")}
@@ -47,7 +52,9 @@ func newAddNode(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add-node HOST:PORT",
 		Short: "Bring a fresh node into the cluster",
-		Args:  exactly(1),
+		Example: `  clusterctl -a 10.0.0.1:7000 add-node 10.0.0.7:7000
+  clusterctl -a 10.0.0.1:7000 add-node 10.0.0.8:7000 --replica-of 10.0.0.7:7000`,
+		Args: exactly(1),
 		RunE: g.planned(func(ctx context.Context, c *clusterctl.Conns, args []string) (*clusterctl.Plan, error) {
 			return clusterctl.PlanAddNode(ctx, c, g.addr, args[0], replicaOf)
 		}),
@@ -60,7 +67,12 @@ func newRemoveNode(g *global) *cobra.Command {
 	return g.planFlags(&cobra.Command{
 		Use:   "remove-node NODE",
 		Short: "Move a member's slots away and take it out (NODE: id, prefix of an id, or address)",
-		Args:  exactly(1),
+		Long: `Takes a member out of the cluster: its slots move to the other primaries, its replicas
+are given to them, and it is reset and emptied. A dead member is taken out too if it
+owns no slots. NODE is an id, a prefix of an id, or an address.`,
+		Example: `  clusterctl -a 10.0.0.1:7000 remove-node 10.0.0.7:7000
+  clusterctl -a 10.0.0.1:7000 remove-node 1f6a --dry-run`,
+		Args: exactly(1),
 		RunE: g.planned(func(ctx context.Context, c *clusterctl.Conns, args []string) (*clusterctl.Plan, error) {
 			return clusterctl.PlanRemoveNode(ctx, c, g.addr, args[0])
 		}),
@@ -72,7 +84,13 @@ func newReshard(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reshard --to NODE --slots N [--from NODE,...]",
 		Short: "Move a number of slots to one primary while clients go on",
-		Args:  exactly(0),
+		Long: `Moves a number of slots with their keys to one primary while clients go on. Slots that
+are on their way there from the same sources already count: interrupted and run again
+while its moves run, the command follows them. Once they have ended it is a new
+command and moves as many again.`,
+		Example: `  clusterctl -a 10.0.0.1:7000 reshard --to 10.0.0.7:7000 --slots 2000
+  clusterctl -a 10.0.0.1:7000 reshard --to 10.0.0.7:7000 --slots 500 --from 10.0.0.1:7000 --dry-run`,
+		Args: exactly(0),
 		RunE: g.planned(func(ctx context.Context, c *clusterctl.Conns, _ []string) (*clusterctl.Plan, error) {
 			return clusterctl.PlanReshard(ctx, c, g.addr, o)
 		}),
@@ -80,10 +98,13 @@ func newReshard(g *global) *cobra.Command {
 	cmd.Flags().StringSliceVar(&o.From, "from", nil, "primaries that give (default: all others, each by its share)")
 	cmd.Flags().StringVar(&o.To, "to", "", "primary that takes")
 	cmd.Flags().IntVar(&o.Slots, "slots", 0, "how many slots")
-	for _, name := range []string{"to", "slots"} {
-		if err := cmd.MarkFlagRequired(name); err != nil {
-			panic(err) // the flag stands two lines above
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		for _, name := range []string{"to", "slots"} {
+			if !cmd.Flags().Changed(name) {
+				return &usageError{fmt.Errorf("--%s is missing; usage: %s", name, cmd.Use)}
+			}
 		}
+		return nil
 	}
 	return g.planFlags(cmd)
 }
@@ -94,7 +115,10 @@ func newRebalance(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rebalance",
 		Short: "Level the primaries by number of slots",
-		Args:  exactly(0),
+		Example: `  clusterctl -a 10.0.0.1:7000 rebalance
+  clusterctl -a 10.0.0.1:7000 rebalance --use-empty
+  clusterctl -a 10.0.0.1:7000 rebalance --weight 10.0.0.7:7000=2 --weight 10.0.0.8:7000=0`,
+		Args: exactly(0),
 		RunE: g.planned(func(ctx context.Context, c *clusterctl.Conns, _ []string) (*clusterctl.Plan, error) {
 			var err error
 			if o.Weights, err = parseWeights(weights); err != nil {
@@ -114,8 +138,8 @@ func parseWeights(list []string) (map[string]float64, error) {
 	for _, item := range list {
 		name, text, ok := strings.Cut(item, "=")
 		w, err := strconv.ParseFloat(text, 64)
-		if !ok || err != nil || w < 0 {
-			return nil, &usageError{fmt.Errorf("--weight %q: want NODE=WEIGHT", item)}
+		if _, twice := out[name]; !ok || twice || err != nil || !(w >= 0) {
+			return nil, &usageError{fmt.Errorf("--weight %q: want NODE=WEIGHT, once a node", item)}
 		}
 		out[name] = w
 	}

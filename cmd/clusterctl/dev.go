@@ -11,7 +11,12 @@ import (
 
 func newDev(g *global) *cobra.Command {
 	d := &clusterctl.Dev{}
-	cmd := &cobra.Command{Use: "dev", Short: "Run a local cluster for trying things out"}
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Run a local cluster for trying things out",
+		Args:  noCommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	f := cmd.PersistentFlags()
 	f.StringVar(&d.Dir, "dir", ".dev", "folder of the local cluster")
 	f.StringVar(&d.Node, "node", siblingNode(), "path of the node binary")
@@ -21,40 +26,58 @@ func newDev(g *global) *cobra.Command {
 	up := &cobra.Command{
 		Use:   "up",
 		Short: "Start the local cluster and leave it running in the background",
-		Args:  exactly(0),
+		Long: `Starts the nodes that do not run, forms the cluster if it is not formed, and waits
+until it is healthy. It may be called again at any time.`,
+		Example: `  clusterctl dev up
+  clusterctl dev up --dir /tmp/try --port 7100 --primaries 1 --replicas 2`,
+		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.conns(func(c *clusterctl.Conns) error {
 				var err error
 				if d.Dir, err = filepath.Abs(d.Dir); err != nil {
 					return err
 				}
-				if err := d.Up(cmd.Context(), c, os.Stderr); err != nil {
+				if err := d.Up(cmd.Context(), c, g.t.err); err != nil {
 					return err
 				}
-				fmt.Fprintf(os.Stdout, "%d primaries and %d replicas are up.\n\n  redis-cli -c -p %d\n  clusterctl -a 127.0.0.1:%d status\n\nStop it with: clusterctl dev down\n",
-					d.Primaries, d.Primaries*d.Replicas, d.BasePort, d.BasePort)
-				return nil
+				if g.json() {
+					return clusterctl.PrintJSON(g.t.out, map[string]any{"dir": d.Dir, "nodes": d.Addrs()})
+				}
+				_, err = fmt.Fprintf(g.t.out, "%d primaries and %d replicas are up.\n\n  redis-cli -c -p %d\n  clusterctl -a 127.0.0.1:%d status\n\nStop it with: clusterctl dev down%s\n",
+					d.Primaries, d.Primaries*d.Replicas, d.BasePort, d.BasePort, dirFlag(cmd))
+				return err
 			})
 		},
 	}
 	down := &cobra.Command{
 		Use:   "down",
 		Short: "Stop the local cluster and remove its data",
-		Args:  exactly(0),
+		Example: `  clusterctl dev down
+  clusterctl dev down --dir /tmp/try`,
+		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			if d.Dir, err = filepath.Abs(d.Dir); err != nil {
 				return err
 			}
 			n, err := d.Down(cmd.Context())
-			if err == nil {
-				fmt.Fprintf(os.Stderr, "stopped %d nodes\n", n)
+			if err != nil {
+				return err
 			}
+			_, err = fmt.Fprintf(g.t.err, "stopped %d nodes\n", n)
 			return err
 		},
 	}
 	cmd.AddCommand(up, down)
 	return cmd
+}
+
+// dirFlag returns the flag that "dev down" needs to find the same cluster.
+func dirFlag(cmd *cobra.Command) string {
+	if f := cmd.Flag("dir"); f.Changed {
+		return " --dir " + f.Value.String()
+	}
+	return ""
 }
 
 // siblingNode returns the node binary that lies beside this one.

@@ -1,7 +1,9 @@
 package main
 
 import (
-	"os"
+	"context"
+	"errors"
+	"fmt"
 
 	"github.com/redwingdb/redwing/internal/clusterctl"
 	"github.com/spf13/cobra"
@@ -11,7 +13,9 @@ func newStatus(g *global) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Show the cluster with each member's load",
-		Args:  exactly(0),
+		Example: `  clusterctl -a 10.0.0.1:7000 status
+  clusterctl -a 10.0.0.1:7000 status -o json`,
+		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.conns(func(c *clusterctl.Conns) error {
 				s, err := clusterctl.ReadStatus(cmd.Context(), c, g.addr)
@@ -19,9 +23,9 @@ func newStatus(g *global) *cobra.Command {
 					return err
 				}
 				if g.json() {
-					return clusterctl.PrintJSON(os.Stdout, s)
+					return clusterctl.PrintJSON(g.t.out, s)
 				}
-				return clusterctl.PrintStatus(os.Stdout, s)
+				return clusterctl.PrintStatus(g.t.out, s)
 			})
 		},
 	}
@@ -29,9 +33,10 @@ func newStatus(g *global) *cobra.Command {
 
 func newNodes(g *global) *cobra.Command {
 	return &cobra.Command{
-		Use:   "nodes",
-		Short: "List the members with their ids and slots",
-		Args:  exactly(0),
+		Use:     "nodes",
+		Short:   "List the members with their ids and slots",
+		Example: `  clusterctl -a 10.0.0.1:7000 nodes`,
+		Args:    exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.conns(func(c *clusterctl.Conns) error {
 				st, err := c.State(cmd.Context(), g.addr)
@@ -39,9 +44,9 @@ func newNodes(g *global) *cobra.Command {
 					return err
 				}
 				if g.json() {
-					return clusterctl.PrintJSON(os.Stdout, st.Members())
+					return clusterctl.PrintJSON(g.t.out, st.Members())
 				}
-				clusterctl.PrintNodes(os.Stdout, st)
+				clusterctl.PrintNodes(g.t.out, st)
 				return nil
 			})
 		},
@@ -52,7 +57,12 @@ func newCheck(g *global) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Ask every member whether the cluster is healthy (exit code 3 if not)",
-		Args:  exactly(0),
+		Long: `Asks every member for its view and reports members that do not answer, have failed,
+or see another topology, slots without an owner, replicas that do not follow, and, as
+warnings, half-open slots and primaries without a replica.`,
+		Example: `  clusterctl -a 10.0.0.1:7000 check
+  clusterctl -a 10.0.0.1:7000 check -o json`,
+		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.conns(func(c *clusterctl.Conns) error {
 				r, err := clusterctl.Check(cmd.Context(), c, g.addr)
@@ -60,9 +70,9 @@ func newCheck(g *global) *cobra.Command {
 					return err
 				}
 				if g.json() {
-					err = clusterctl.PrintJSON(os.Stdout, r)
+					err = clusterctl.PrintJSON(g.t.out, r)
 				} else {
-					err = clusterctl.PrintReport(os.Stdout, r)
+					err = clusterctl.PrintReport(g.t.out, r)
 				}
 				if err == nil && !r.Healthy() {
 					return clusterctl.ErrUnhealthy
@@ -74,28 +84,73 @@ func newCheck(g *global) *cobra.Command {
 }
 
 func newMigrations(g *global) *cobra.Command {
-	var cancel bool
+	var cancel, watch bool
 	cmd := &cobra.Command{
 		Use:   "migrations",
-		Short: "List the slot moves, running and ended; --cancel ends the running ones",
-		Args:  exactly(0),
+		Short: "List the slot moves of the whole cluster, running and ended",
+		Long: `Lists the slot moves of the whole cluster, running and recently ended, newest first.
+With --watch it follows the running ones until none is left; its exit code is 1 if one
+of them did not succeed. With --cancel it ends them: their slots stay where they are.`,
+		Example: `  clusterctl -a 10.0.0.1:7000 migrations
+  clusterctl -a 10.0.0.1:7000 migrations --watch
+  clusterctl -a 10.0.0.1:7000 migrations --cancel`,
+		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.conns(func(c *clusterctl.Conns) error {
-				if cancel {
-					return clusterctl.CancelAll(cmd.Context(), c, g.addr)
+				switch {
+				case cancel && watch:
+					return &usageError{errors.New("--cancel and --watch exclude each other")}
+				case cancel:
+					return g.cancel(cmd.Context(), c)
+				case watch:
+					return g.watch(cmd.Context(), c)
+				default:
+					return g.listMigrations(cmd.Context(), c)
 				}
-				jobs, err := c.Migrations(cmd.Context(), g.addr)
-				if err != nil {
-					return err
-				}
-				if g.json() {
-					return clusterctl.PrintJSON(os.Stdout, jobs)
-				}
-				clusterctl.PrintMigrations(os.Stdout, jobs)
-				return nil
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&cancel, "cancel", false, "cancel every running move; their slots stay where they are")
+	cmd.Flags().BoolVar(&cancel, "cancel", false, "cancel every running move")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "follow the running moves until none is left")
 	return cmd
+}
+
+func (g *global) listMigrations(ctx context.Context, c *clusterctl.Conns) error {
+	st, err := c.State(ctx, g.addr)
+	if err != nil {
+		return err
+	}
+	jobs, err := c.Migrations(ctx, st)
+	if err != nil {
+		return err
+	}
+	return g.printMigrations(jobs)
+}
+
+func (g *global) printMigrations(jobs []clusterctl.Migration) error {
+	if g.json() {
+		return clusterctl.PrintJSON(g.t.out, jobs)
+	}
+	clusterctl.PrintMigrations(g.t.out, jobs)
+	return nil
+}
+
+func (g *global) watch(ctx context.Context, c *clusterctl.Conns) error {
+	jobs, err := clusterctl.WatchMigrations(ctx, c, g.addr, clusterctl.NewTerminal(g.t.err, g.t.errTTY))
+	if jobs == nil {
+		return err
+	}
+	return errors.Join(g.printMigrations(jobs), err)
+}
+
+func (g *global) cancel(ctx context.Context, c *clusterctl.Conns) error {
+	jobs, err := clusterctl.CancelAll(ctx, c, g.addr)
+	if err != nil {
+		return err
+	}
+	if g.json() {
+		return clusterctl.PrintJSON(g.t.out, jobs)
+	}
+	_, err = fmt.Fprintf(g.t.err, "cancelled %d moves\n", len(jobs))
+	return err
 }

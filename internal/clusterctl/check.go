@@ -2,10 +2,10 @@ package clusterctl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/redwingdb/redwing/internal/slots"
 )
@@ -47,6 +47,7 @@ func Check(ctx context.Context, c *Conns, seed string) (*Report, error) {
 		return nil, err
 	}
 	r := &Report{Nodes: len(st.Nodes), Findings: []Finding{}}
+	parts := make([]Report, len(st.Nodes))
 	covered := st.Covered()
 	r.Covered = covered.Len()
 	if r.Covered < slots.Count {
@@ -54,8 +55,12 @@ func Check(ctx context.Context, c *Conns, seed string) (*Report, error) {
 		missing.Subtract(&covered)
 		r.fault("", "%d slots have no owner: %s", slots.Count-r.Covered, abbreviate(missing.String()))
 	}
-	for i := range st.Nodes {
-		c.checkNode(ctx, r, st, &st.Nodes[i])
+	each(len(st.Nodes), func(i int) { parts[i].checkNode(ctx, c, st, &st.Nodes[i]) })
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("interrupted: %w", err)
+	}
+	for i := range parts {
+		r.Findings = append(r.Findings, parts[i].Findings...)
 	}
 	for _, n := range st.Primaries() {
 		if n.Slots.Empty() {
@@ -69,10 +74,10 @@ func Check(ctx context.Context, c *Conns, seed string) (*Report, error) {
 	return r, nil
 }
 
-func (c *Conns) checkNode(ctx context.Context, r *Report, st *State, n *Node) {
+func (r *Report) checkNode(ctx context.Context, c *Conns, st *State, n *Node) {
 	own, err := c.State(ctx, n.Addr)
 	if err != nil {
-		r.fault(n.Addr, "does not answer: %v", err)
+		r.fault(n.Addr, "does not answer%s", unlessUnreachable(err))
 		return
 	}
 	if own.Self != n.ID {
@@ -109,6 +114,14 @@ func (c *Conns) checkNode(ctx context.Context, r *Report, st *State, n *Node) {
 	}
 }
 
+// unlessUnreachable says why a node does not answer where that is not just so.
+func unlessUnreachable(err error) string {
+	if errors.Is(err, ErrUnreachable) {
+		return ""
+	}
+	return " (" + err.Error() + ")"
+}
+
 func seedName(st *State) string {
 	if me := st.Node(st.Self); me != nil {
 		return me.Addr
@@ -116,10 +129,10 @@ func seedName(st *State) string {
 	return "the node that was asked"
 }
 
-// WaitHealthy waits until Check finds no error. It returns what is still wrong with
-// ErrTimeout otherwise.
-func WaitHealthy(ctx context.Context, c *Conns, seed string, want int, limit time.Duration) error {
-	return waitFor(ctx, limit, func() (bool, string, error) {
+// WaitHealthy waits until Check finds no error and at least want members. It returns
+// ErrTimeout with what is still wrong otherwise.
+func WaitHealthy(ctx context.Context, c *Conns, seed string, want int) error {
+	return waitFor(ctx, c.o.Timeout, func() (bool, string, error) {
 		r, err := Check(ctx, c, seed)
 		switch {
 		case err != nil:

@@ -15,18 +15,32 @@ import (
 // an election.
 const callTimeout = 10 * time.Second
 
-// Conns holds one connection a node, opened at first use.
+// DefaultTimeout is Options.Timeout where none is said.
+const DefaultTimeout = time.Minute
+
+// Options of the connections to a cluster.
+type Options struct {
+	Password string // of every node; empty: none
+	// Timeout is the longest that a step of a plan may go without getting further;
+	// 0: DefaultTimeout.
+	Timeout time.Duration
+}
+
+// Conns holds one small pool of connections a node, opened at first use.
 type Conns struct {
-	password string
-	mu       struct {
+	o  Options
+	mu struct {
 		sync.Mutex
 		clients map[string]*redis.Client
 	}
 }
 
-// NewConns returns an empty set of connections. password may be empty.
-func NewConns(password string) *Conns {
-	c := &Conns{password: password}
+// NewConns returns an empty set of connections.
+func NewConns(o Options) *Conns {
+	if o.Timeout <= 0 {
+		o.Timeout = DefaultTimeout
+	}
+	c := &Conns{o: o}
 	c.mu.clients = map[string]*redis.Client{}
 	return c
 }
@@ -47,8 +61,8 @@ func (c *Conns) client(addr string) *redis.Client {
 	cl, ok := c.mu.clients[addr]
 	if !ok {
 		cl = redis.NewClient(&redis.Options{
-			Addr: addr, Password: c.password, Protocol: 2, DisableIdentity: true,
-			MaxRetries: -1, DialTimeout: 2 * time.Second, ReadTimeout: callTimeout, PoolSize: 2,
+			Addr: addr, Password: c.o.Password, Protocol: 2, DisableIdentity: true,
+			MaxRetries: -1, DialTimeout: 2 * time.Second, DialerRetries: 1, ReadTimeout: callTimeout, PoolSize: 2,
 		})
 		c.mu.clients[addr] = cl
 	}
@@ -57,11 +71,14 @@ func (c *Conns) client(addr string) *redis.Client {
 
 // Do sends one command to the node at addr and returns its reply.
 func (c *Conns) Do(ctx context.Context, addr string, args ...any) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	reply, err := c.client(addr).Do(ctx, args...).Result()
+	reply, err := c.client(addr).Do(call, args...).Result()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", addr, commandName(args), err)
+		if ctx.Err() != nil {
+			err = ctx.Err() // whatever the connection says of it
+		}
+		return nil, explain(addr, commandName(args), err)
 	}
 	return reply, nil
 }
@@ -89,24 +106,34 @@ func (c *Conns) Text(ctx context.Context, addr string, args ...any) (string, err
 
 // State reads the cluster as the node at addr sees it.
 func (c *Conns) State(ctx context.Context, addr string) (*State, error) {
+	if _, _, err := splitAddr(addr); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
 	text, err := c.Text(ctx, addr, "CLUSTER", "NODES")
 	if err != nil {
 		return nil, err
 	}
-	return ParseNodes(text)
+	st, err := ParseNodes(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", addr, err)
+	}
+	if st.Node(st.Self) == nil {
+		return nil, fmt.Errorf("%s: CLUSTER NODES marks no line with myself", addr)
+	}
+	return st, nil
 }
 
 // AnyState reads the cluster from the first of addrs that answers.
-func (c *Conns) AnyState(ctx context.Context, addrs []string) (*State, string, error) {
+func (c *Conns) AnyState(ctx context.Context, addrs []string) (*State, error) {
 	var errs []error
 	for _, addr := range addrs {
 		st, err := c.State(ctx, addr)
 		if err == nil {
-			return st, addr, nil
+			return st, nil
 		}
 		errs = append(errs, err)
 	}
-	return nil, "", errors.Join(errs...)
+	return nil, errors.Join(errs...)
 }
 
 // Fields reads a reply of "name:value" lines (INFO, CLUSTER INFO).
@@ -124,8 +151,25 @@ func (c *Conns) Fields(ctx context.Context, addr string, args ...any) (map[strin
 	return out, nil
 }
 
+// parallelNodes bounds how many nodes are asked at once.
+const parallelNodes = 16
+
+// each calls f for 0..n-1, up to parallelNodes at once, and returns when all are done.
+func each(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	turn := make(chan struct{}, parallelNodes)
+	for i := range n {
+		turn <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-turn }()
+			f(i)
+		})
+	}
+	wg.Wait()
+}
+
 // waitFor polls until done returns true, an error, or the timeout passes. done is
-// called at least once; last says what was missing.
+// called at least once; missing says what it waits for.
 func waitFor(ctx context.Context, timeout time.Duration, done func() (ok bool, missing string, err error)) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

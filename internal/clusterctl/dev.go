@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,9 +24,6 @@ type Dev struct {
 	Primaries int
 	Replicas  int // a primary
 }
-
-// devHealthy bounds the start of a local cluster.
-const devHealthy = 60 * time.Second
 
 // Validate names every bad field.
 func (d *Dev) Validate() error {
@@ -59,54 +57,98 @@ func (d *Dev) Addrs() []string {
 func (d *Dev) nodeDir(port string) string { return filepath.Join(d.Dir, port) }
 
 // Up starts what does not run yet, forms the cluster if it is not formed, and waits
-// until it is healthy. It may be called again at any time.
+// until it is healthy. It may be called again at any time. Nothing is started unless
+// everything that is missing can be.
 func (d *Dev) Up(ctx context.Context, c *Conns, log io.Writer) error {
 	if err := d.Validate(); err != nil {
 		return err
 	}
-	for _, addr := range d.Addrs() {
-		if err := d.start(ctx, c, addr, log); err != nil {
-			return err
-		}
-	}
-	st, err := c.State(ctx, d.Addrs()[0])
+	missing, err := d.missing()
 	if err != nil {
 		return err
 	}
-	if len(st.Nodes) < d.size() {
-		plan, err := PlanCreate(ctx, c, d.Addrs(), d.Replicas)
+	for _, addr := range d.Addrs() {
+		if slices.Contains(missing, addr) {
+			err = d.start(ctx, c, addr, log)
+		} else {
+			err = d.answers(ctx, c, addr)
+		}
 		if err != nil {
 			return err
 		}
-		if err := plan.Apply(ctx, c, NewTerminal(log, false)); err != nil {
-			return err
-		}
 	}
-	return WaitHealthy(ctx, c, d.Addrs()[0], d.size(), devHealthy)
+	plan, err := PlanCreate(ctx, c, d.Addrs(), d.Replicas)
+	if err != nil {
+		return err
+	}
+	if err := plan.Apply(ctx, c, NewTerminal(log, false)); err != nil {
+		return err
+	}
+	return WaitHealthy(ctx, c, d.Addrs()[0], d.size())
 }
 
-// start runs the node of addr unless it answers already, and waits until it answers.
+// missing returns the nodes that do not run, if all of them can be started.
+func (d *Dev) missing() ([]string, error) {
+	var out []string
+	for _, addr := range d.Addrs() {
+		host, port, err := splitAddr(addr)
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := d.running(strconv.Itoa(port)); ok {
+			continue
+		}
+		for _, p := range []int{port, port + busOffset} {
+			if !portFree(host, p) {
+				return nil, fmt.Errorf("port %d is taken by another process: choose others with --port", p)
+			}
+		}
+		out = append(out, addr)
+	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	if _, err := exec.LookPath(d.Node); err != nil {
+		return nil, fmt.Errorf("there is no node binary at %s: build it (make build) or name it with --node", d.Node)
+	}
+	return out, nil
+}
+
+func portFree(host string, port int) bool {
+	ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	return ln.Close() == nil
+}
+
+// startTimeout bounds how long a started node may take to answer.
+const startTimeout = 30 * time.Second
+
+// answers waits until the running node of addr answers.
+func (d *Dev) answers(ctx context.Context, c *Conns, addr string) error {
+	return waitFor(ctx, min(startTimeout, c.o.Timeout), func() (bool, string, error) {
+		_, err := c.Text(ctx, addr, "PING")
+		return err == nil, fmt.Sprintf("node %s runs but does not answer; see %s", addr, d.logPath(addr)), nil
+	})
+}
+
+func (d *Dev) logPath(addr string) string {
+	_, port, _ := net.SplitHostPort(addr) // addr is one of Addrs
+	return filepath.Join(d.nodeDir(port), "node.log")
+}
+
+// start runs the node of addr and waits until it answers.
 func (d *Dev) start(ctx context.Context, c *Conns, addr string, log io.Writer) error {
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return err
 	}
-	if pid, ok := d.running(port); ok {
-		if _, err := c.Text(ctx, addr, "PING"); err == nil {
-			return nil
-		}
-		return fmt.Errorf("node %s (process %d) runs but does not answer; see %s", addr, pid, filepath.Join(d.nodeDir(port), "node.log"))
-	}
-	if conn, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
-		_ = conn.Close() // it was opened only to see whether somebody listens
-		return fmt.Errorf("port %s is taken by another process; choose another with --port", port)
-	}
 	dir := d.nodeDir(port)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	logPath := filepath.Join(dir, "node.log")
-	out, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	out, err := os.OpenFile(d.logPath(addr), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
@@ -122,17 +164,24 @@ func (d *Dev) start(ctx context.Context, c *Conns, addr string, log io.Writer) e
 		return errors.Join(err, cmd.Process.Kill())
 	}
 	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
+	go func() { exited <- cmd.Wait() }()                                 // ends with the node, or with this tool
 	_, _ = fmt.Fprintf(log, "started node %s (process %d)\n", addr, pid) // a terminal: nobody to tell if it fails
-	return waitFor(ctx, 10*time.Second, func() (bool, string, error) {
+	return waitFor(ctx, min(startTimeout, c.o.Timeout), func() (bool, string, error) {
 		select {
 		case err := <-exited:
-			return false, "", fmt.Errorf("node %s ended at once (%w): %s", addr, err, lastLine(logPath))
+			return false, "", fmt.Errorf("node %s ended at once (%s): %s", addr, exitText(err), lastLine(d.logPath(addr)))
 		default:
 		}
 		_, err := c.Text(ctx, addr, "PING")
-		return err == nil, "node " + addr + " does not answer; see " + logPath, nil
+		return err == nil, "node " + addr + " does not answer; see " + d.logPath(addr), nil
 	})
+}
+
+func exitText(err error) string {
+	if err == nil {
+		return "exit status 0"
+	}
+	return err.Error()
 }
 
 func lastLine(path string) string {

@@ -7,16 +7,17 @@ package clusterctl
 
 import "errors"
 
-// Errors that decide the exit code of the tool.
+// Errors that decide the exit code of the tool. Their texts are what the operator
+// reads behind the tool's name.
 var (
 	// ErrUnhealthy is returned by a check that found a fault in the cluster.
-	ErrUnhealthy = errors.New("clusterctl: cluster is unhealthy")
+	ErrUnhealthy = errors.New("the cluster is unhealthy")
 	// ErrStalePlan is returned when the cluster is no longer what the plan was made for.
-	ErrStalePlan = errors.New("clusterctl: the cluster has changed since the plan was made")
+	ErrStalePlan = errors.New("the cluster has changed since the plan was made")
 	// ErrTimeout is returned when the cluster did not get where the plan leads in time.
-	ErrTimeout = errors.New("clusterctl: timed out")
+	ErrTimeout = errors.New("timed out")
 	// ErrUsage is returned for arguments that fit no plan.
-	ErrUsage = errors.New("clusterctl: usage")
+	ErrUsage = errors.New("usage")
 	// ErrDeclined is returned when the operator does not confirm a plan.
-	ErrDeclined = errors.New("clusterctl: not confirmed")
+	ErrDeclined = errors.New("not confirmed, nothing was changed")
 )

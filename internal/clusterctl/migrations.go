@@ -1,40 +1,58 @@
 package clusterctl
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redwingdb/redwing/internal/slots"
 )
 
-// Migration is a slot move as CLUSTER GETSLOTMIGRATIONS reports it.
+// Migration is a slot move as the nodes at its two ends report it in CLUSTER
+// GETSLOTMIGRATIONS.
 type Migration struct {
-	Name      string            `json:"name"`
-	Operation string            `json:"operation"`
-	Slots     string            `json:"slot_ranges"`
-	Source    string            `json:"source_node"`
-	Target    string            `json:"target_node"`
-	State     string            `json:"state"`
-	Message   string            `json:"message,omitempty"`
-	Fields    map[string]string `json:"fields"` // everything the node reported
+	Name        string `json:"name"`
+	State       string `json:"state"`
+	Source      string `json:"source_node"` // id of the present primary of that shard
+	Target      string `json:"target_node"`
+	SourceAddr  string `json:"source_addr,omitempty"`
+	TargetAddr  string `json:"target_addr,omitempty"`
+	Slots       string `json:"slot_ranges"`
+	KeysDone    int64  `json:"keys_done"` // copied, while the job runs
+	KeysTotal   int64  `json:"keys_total"`
+	BehindBytes int64  `json:"remaining_repl_size"` // writes that the target has not applied
+	Created     int64  `json:"create_time"`         // Unix seconds
+	Updated     int64  `json:"last_update_time"`
+	Message     string `json:"message,omitempty"`
+
+	exported bool // reported by the source
 }
 
 // Running reports whether the job has not ended.
 func (m *Migration) Running() bool {
-	return !slices.Contains([]string{"success", "failed", "canceled", "cancelled", "committed", "aborted"}, strings.ToLower(m.State))
+	return !slices.Contains([]string{"success", "failed", "canceled", "cancelled"}, strings.ToLower(m.State))
 }
 
-func (m *Migration) succeeded() bool {
-	s := strings.ToLower(m.State)
-	return s == "success" || s == "committed"
+func (m *Migration) succeeded() bool { return strings.EqualFold(m.State, "success") }
+
+// Count returns how many slots the job moves.
+func (m *Migration) Count() int {
+	set, err := parseRanges(m.Slots)
+	if err != nil {
+		return 0
+	}
+	return set.Len()
 }
 
-// Phase returns the state with the keys copied so far, where the node tells them.
+// Phase returns the state, of a running job with the keys copied so far.
 func (m *Migration) Phase() string {
-	if done, ok := m.Fields["keys_done"]; ok {
-		return fmt.Sprintf("%s, %s of %s keys", m.State, done, m.Fields["keys_total"])
+	if m.Running() && m.KeysTotal > 0 {
+		return fmt.Sprintf("%s, %d of %d keys", m.State, m.KeysDone, m.KeysTotal)
 	}
 	return m.State
 }
@@ -56,8 +74,46 @@ func parseRanges(text string) (slots.Set, error) {
 	return set, nil
 }
 
-// Migrations returns the slot moves that the node at addr knows of, newest first.
-func (c *Conns) Migrations(ctx context.Context, addr string) ([]Migration, error) {
+// Migrations returns the slot moves of the whole cluster, newest first. A node lists
+// the jobs of its own shard only, so one live node of every shard is asked; of the
+// reports on one job the one that knows most is taken. Nodes that do not answer leave
+// the listing to the other ends of their jobs; it fails only if nobody answers.
+func (c *Conns) Migrations(ctx context.Context, st *State) ([]Migration, error) {
+	addrs := st.witnesses()
+	lists := make([][]Migration, len(addrs))
+	errs := make([]error, len(addrs))
+	each(len(addrs), func(i int) { lists[i], errs[i] = c.migrationsOf(ctx, addrs[i]) })
+	if err := errors.Join(errs...); err != nil && (ctx.Err() != nil || !slices.Contains(errs, nil)) {
+		return nil, err
+	}
+	jobs := mergeMigrations(lists)
+	for i := range jobs {
+		j := &jobs[i]
+		if n := st.Node(j.Source); n != nil {
+			j.SourceAddr = n.Addr
+		}
+		if n := st.Node(j.Target); n != nil {
+			j.TargetAddr = n.Addr
+		}
+	}
+	return jobs, nil
+}
+
+// witnesses returns the address of a live node of each shard, its primary if that lives.
+func (s *State) witnesses() []string {
+	var out []string
+	for _, p := range s.Primaries() {
+		for _, n := range append([]*Node{p}, s.ReplicasOf(p.ID)...) {
+			if !n.Failed() {
+				out = append(out, n.Addr)
+				break
+			}
+		}
+	}
+	return out
+}
+
+func (c *Conns) migrationsOf(ctx context.Context, addr string) ([]Migration, error) {
 	reply, err := c.Do(ctx, addr, "CLUSTER", "GETSLOTMIGRATIONS")
 	if err != nil {
 		return nil, err
@@ -66,13 +122,14 @@ func (c *Conns) Migrations(ctx context.Context, addr string) ([]Migration, error
 	if !ok {
 		return nil, fmt.Errorf("%s: CLUSTER GETSLOTMIGRATIONS: unexpected reply %T", addr, reply)
 	}
-	var out []Migration
+	out := make([]Migration, 0, len(list))
 	for _, item := range list {
 		f := flatten(item)
 		out = append(out, Migration{
-			Name: f["name"], Operation: f["operation"], Slots: f["slot_ranges"],
-			Source: f["source_node"], Target: f["target_node"],
-			State: f["state"], Message: f["message"], Fields: f,
+			Name: f["name"], State: f["state"], Source: f["source_node"], Target: f["target_node"], Slots: f["slot_ranges"],
+			KeysDone: number(f["keys_done"]), KeysTotal: number(f["keys_total"]), BehindBytes: number(f["remaining_repl_size"]),
+			Created: number(f["create_time"]), Updated: number(f["last_update_time"]), Message: f["message"],
+			exported: strings.EqualFold(f["operation"], "export"),
 		})
 	}
 	return out, nil
@@ -94,27 +151,140 @@ func flatten(item any) map[string]string {
 	return out
 }
 
-// CancelMigrations cancels every running slot move whose source is at one of addrs.
-func (c *Conns) CancelMigrations(ctx context.Context, addrs []string) error {
-	for _, addr := range addrs {
-		if _, err := c.Do(ctx, addr, "CLUSTER", "CANCELSLOTMIGRATIONS", "ALL"); err != nil {
-			return err
+// mergeMigrations makes one record a job of what its ends say, newest first.
+func mergeMigrations(lists [][]Migration) []Migration {
+	at := map[string]int{}
+	out := []Migration{}
+	for _, list := range lists {
+		for _, m := range list {
+			i, seen := at[m.Name]
+			if !seen {
+				at[m.Name] = len(out)
+				out = append(out, m)
+				continue
+			}
+			out[i] = better(out[i], m)
 		}
+	}
+	slices.SortStableFunc(out, func(a, b Migration) int { return cmp.Compare(b.Created, a.Created) })
+	return out
+}
+
+// better returns the record of a job that knows more: an end is final, whoever has
+// seen it; until then the source knows how many keys there are.
+func better(a, b Migration) Migration {
+	if a.Running() != b.Running() {
+		if b.Running() {
+			a, b = b, a
+		}
+	} else if a.exported && !b.exported {
+		a, b = b, a
+	}
+	b.Message = cmp.Or(b.Message, a.Message)
+	return b
+}
+
+// watchEvery is how often WatchMigrations looks.
+const watchEvery = 100 * time.Millisecond
+
+// WatchMigrations follows the moves that run in the cluster of seed until none does and
+// returns all of the listing. It fails if one that ran has not succeeded.
+func WatchMigrations(ctx context.Context, c *Conns, seed string, pr Progress) ([]Migration, error) {
+	watched := map[string]bool{}
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	st, err := c.State(ctx, seed)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		if fresh, err := c.AnyState(ctx, append([]string{seed}, st.addrs()...)); err == nil {
+			st = fresh // else the last one still says whom to ask
+		}
+		jobs, err := c.Migrations(ctx, st)
+		if err != nil {
+			return nil, err
+		}
+		running := slices.DeleteFunc(slices.Clone(jobs), func(m Migration) bool { return !m.Running() })
+		for _, m := range running {
+			watched[m.Name] = true
+		}
+		if len(watched) > 0 {
+			done, total := watchedSlots(jobs, watched)
+			pr.Moved(done, total, phases(running))
+		}
+		if len(running) == 0 {
+			pr.Done()
+			return jobs, failures(jobs, watched)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			pr.Done()
+			return nil, fmt.Errorf("interrupted: %w (the moves go on in the cluster)", ctx.Err())
+		}
+	}
+}
+
+func watchedSlots(jobs []Migration, watched map[string]bool) (done, total int) {
+	for i := range jobs {
+		if n := jobs[i].Count(); watched[jobs[i].Name] {
+			total += n
+			if jobs[i].succeeded() {
+				done += n
+			}
+		}
+	}
+	return done, total
+}
+
+func failures(jobs []Migration, watched map[string]bool) error {
+	var bad []string
+	for i := range jobs {
+		if j := &jobs[i]; watched[j.Name] && !j.succeeded() {
+			bad = append(bad, joinWords(shortID(j.Name)+" "+j.State, j.Message))
+		}
+	}
+	if len(bad) > 0 {
+		return fmt.Errorf("%d of %d moves did not succeed: %s", len(bad), len(watched), strings.Join(bad, "; "))
 	}
 	return nil
 }
 
-// CancelAll cancels every running slot move of the cluster that seed belongs to.
-func CancelAll(ctx context.Context, c *Conns, seed string) error {
-	st, err := c.State(ctx, seed)
-	if err != nil {
-		return err
+// phases sums running jobs up: "3 moves, 500 of 2000 keys", or the phase of a single one.
+func phases(running []Migration) string {
+	switch len(running) {
+	case 0:
+		return "done"
+	case 1:
+		return running[0].Phase()
 	}
-	var addrs []string
+	var done, total int64
+	for i := range running {
+		done, total = done+running[i].KeysDone, total+running[i].KeysTotal
+	}
+	text := strconv.Itoa(len(running)) + " moves"
+	if total > 0 {
+		text += fmt.Sprintf(", %d of %d keys", done, total)
+	}
+	return text
+}
+
+// CancelAll cancels every running slot move of the cluster that seed belongs to and
+// returns the jobs that it found running. A move that commits first stays done.
+func CancelAll(ctx context.Context, c *Conns, seed string) ([]Migration, error) {
+	st, b, err := survey(ctx, c, seed)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
 	for _, n := range st.Primaries() {
-		if !n.Failed() {
-			addrs = append(addrs, n.Addr)
+		if n.Failed() || !slices.ContainsFunc(b.jobs, func(j Migration) bool { return j.Source == n.ID }) {
+			continue
+		}
+		if _, err := c.Do(ctx, n.Addr, "CLUSTER", "CANCELSLOTMIGRATIONS", "ALL"); err != nil {
+			errs = append(errs, err)
 		}
 	}
-	return c.CancelMigrations(ctx, addrs)
+	return b.jobs, errors.Join(errs...)
 }

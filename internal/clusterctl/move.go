@@ -9,118 +9,214 @@ import (
 	"github.com/redwingdb/redwing/internal/slots"
 )
 
-// stallTimeout is how long a move may go without any progress before the tool gives
-// up watching. The job itself goes on in the cluster.
-const stallTimeout = 2 * time.Minute
+// flow is a step's slots on their way to the target, while they are followed.
+type flow struct {
+	step Step
+	want slots.Set
+}
 
-// moveSlots asks the source for an atomic move of the step's slots and follows the
-// job until the cluster shows the target as their owner. Slots that the target owns
-// already are left out, so an interrupted step can be applied again.
-func (s Step) moveSlots(ctx context.Context, c *Conns, pr Progress) error {
-	want, err := s.slotSet()
+// moveSlots asks the sources of all steps for atomic moves, then follows the jobs until
+// the cluster shows the targets as the owners. Slots that a target owns already, or
+// that are on their way to it, are not asked for again, so interrupted steps can be
+// applied again. Source and target are the shards of the nodes that the steps name:
+// they may fail over at any time.
+func (c *Conns) moveSlots(ctx context.Context, steps []Step, pr Progress) error {
+	members, err := c.AnyState(ctx, endsOf(steps))
 	if err != nil {
 		return err
 	}
-	total := want.Len()
-	st, err := c.State(ctx, s.Node)
+	jobs, err := c.Migrations(ctx, members)
 	if err != nil {
 		return err
 	}
-	source, target := st.Node(s.NodeID), st.Node(s.TargetID)
+	f := &follower{c: c, members: members, ended: map[string]bool{}, pr: pr}
+	for i := range jobs {
+		f.ended[jobs[i].Name] = !jobs[i].Running()
+	}
+	for _, s := range steps {
+		want, err := parseRanges(s.Slots)
+		if err != nil {
+			return err
+		}
+		if err := c.beginMove(ctx, members, s, want, jobs); err != nil {
+			return err
+		}
+		f.flows = append(f.flows, flow{s, want})
+		f.total += want.Len()
+	}
+	return f.run(ctx)
+}
+
+func endsOf(steps []Step) []string {
+	var out []string
+	for _, s := range steps {
+		out = append(out, s.Node, s.Target)
+	}
+	return out
+}
+
+// beginMove opens the job for what of the step's slots is neither moved nor moving.
+func (c *Conns) beginMove(ctx context.Context, st *State, s Step, rest slots.Set, jobs []Migration) error {
+	source, target := st.Head(s.NodeID), st.Head(s.TargetID)
 	if source == nil || target == nil {
 		return fmt.Errorf("%w: %s or %s is no longer a member", ErrStalePlan, s.Node, s.Target)
 	}
-	rest := want
 	rest.Subtract(&target.Slots)
+	for i := range jobs {
+		if j := &jobs[i]; j.Running() && j.Target == target.ID {
+			moving, err := parseRanges(j.Slots)
+			if err != nil {
+				return err
+			}
+			rest.Subtract(&moving)
+		}
+	}
 	if rest.Empty() {
 		return nil
 	}
 	if !source.Slots.Contains(&rest) {
-		return fmt.Errorf("%w: %s no longer owns all of the slots", ErrStalePlan, s.Node)
+		return fmt.Errorf("%w: %s no longer owns all of the slots", ErrStalePlan, source.Addr)
 	}
-	running, err := c.Migrations(ctx, s.Node)
-	if err != nil {
-		return err
-	}
-	if !anyRunning(running, s.TargetID) {
-		args := rangeArgs([]any{"CLUSTER", "MIGRATESLOTS", "SLOTSRANGE"}, &rest)
-		if _, err := c.Do(ctx, s.Node, append(args, "NODE", s.TargetID)...); err != nil {
-			return err
-		}
-	}
-	return c.followMove(ctx, s, want, total, pr)
+	args := rangeArgs([]any{"CLUSTER", "MIGRATESLOTS", "SLOTSRANGE"}, &rest)
+	_, err := c.Do(ctx, source.Addr, append(args, "NODE", target.ID)...)
+	return err
 }
 
-func anyRunning(jobs []Migration, target string) bool {
-	for _, j := range jobs {
-		if j.Running() && j.Target == target {
-			return true
-		}
-	}
-	return false
+// follower watches jobs. It is used by one goroutine.
+type follower struct {
+	c       *Conns
+	pr      Progress
+	flows   []flow
+	total   int             // slots
+	ended   map[string]bool // jobs that had ended before
+	members *State          // the newest state: whom to ask
+
+	seen       string
+	lastChange time.Time
 }
 
-// followMove polls until every slot of want belongs to the target. It asks whichever
-// end answers: source and target may fail over while the job runs.
-func (c *Conns) followMove(ctx context.Context, s Step, want slots.Set, total int, pr Progress) error {
-	var seen string
-	lastChange := time.Now()
-	tick := time.NewTicker(100 * time.Millisecond)
+// followEvery is how often a follower looks.
+const followEvery = 100 * time.Millisecond
+
+func (f *follower) run(ctx context.Context) error {
+	f.lastChange = time.Now()
+	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	for {
-		st, addr, err := c.AnyState(ctx, []string{s.Node, s.Target})
-		if err == nil {
-			target := st.Node(s.TargetID)
-			if target == nil {
-				return fmt.Errorf("%w: %s is no longer a member", ErrStalePlan, s.Target)
-			}
-			left := want
-			left.Subtract(&target.Slots)
-			if left.Empty() {
-				pr.Moved(total, total, "done")
-				return nil
-			}
-			jobs, err := c.Migrations(ctx, addr)
-			if err != nil {
-				return err
-			}
-			phase, over := describeJobs(jobs, s.TargetID, &left)
-			if over != "" {
-				return fmt.Errorf("the move ended before %d slots had moved: %s", left.Len(), over)
-			}
-			pr.Moved(total-left.Len(), total, phase)
-			if now := fmt.Sprint(left.Len(), phase); now != seen {
-				seen, lastChange = now, time.Now()
-			}
+		over, err := f.look(ctx)
+		if over || err != nil {
+			return err
 		}
-		if time.Since(lastChange) > stallTimeout {
-			return fmt.Errorf("%w: no progress for %v; the job goes on, see clusterctl migrations", ErrTimeout, stallTimeout)
+		if time.Since(f.lastChange) > f.c.o.Timeout {
+			return fmt.Errorf("%w: no progress for %v; the moves go on in the cluster, clusterctl migrations shows them", ErrTimeout, f.c.o.Timeout)
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%w (the job goes on in the cluster; clusterctl migrations shows it)", ctx.Err())
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("interrupted: %w; the moves go on in the cluster: run the same command again, or clusterctl migrations --watch, to follow them", ctx.Err())
 		}
 	}
 }
 
-// describeJobs returns the phase of the job that moves left to target, or why no
-// such job runs any more.
-func describeJobs(jobs []Migration, target string, left *slots.Set) (phase, over string) {
-	var last Migration
-	for _, j := range jobs {
-		if j.Target != target || !j.covers(left) {
+// look reads the cluster once. It reports true when every slot is where it belongs. A
+// cluster that does not answer at all is left to the timeout.
+func (f *follower) look(ctx context.Context) (over bool, err error) {
+	st, err := f.c.AnyState(ctx, f.members.addrs())
+	if err != nil {
+		return false, nil
+	}
+	f.members = st
+	left, err := f.left(st)
+	if err != nil {
+		return false, err
+	}
+	if left == 0 {
+		f.pr.Moved(f.total, f.total, "done")
+		return true, nil
+	}
+	jobs, err := f.c.Migrations(ctx, st)
+	if err != nil {
+		return false, nil
+	}
+	var running []Migration
+	for i := range f.flows {
+		mine, err := f.jobsOf(st, &f.flows[i], jobs)
+		if err != nil {
+			return false, err
+		}
+		running = append(running, mine...)
+	}
+	phase := "waiting"
+	if len(running) > 0 {
+		phase = phases(running)
+	}
+	f.pr.Moved(f.total-left, f.total, phase)
+	if now := fmt.Sprint(left, phase); now != f.seen {
+		f.seen, f.lastChange = now, time.Now()
+	}
+	return false, nil
+}
+
+// left returns how many slots have not arrived.
+func (f *follower) left(st *State) (n int, err error) {
+	for i := range f.flows {
+		set, err := f.flows[i].left(st)
+		if err != nil {
+			return 0, err
+		}
+		n += set.Len()
+	}
+	return n, nil
+}
+
+func (w *flow) left(st *State) (slots.Set, error) {
+	target := st.Head(w.step.TargetID)
+	if target == nil {
+		return slots.Set{}, fmt.Errorf("%w: %s is no longer a member", ErrStalePlan, w.step.Target)
+	}
+	left := w.want
+	left.Subtract(&target.Slots)
+	return left, nil
+}
+
+// jobsOf returns the running jobs of a flow, or an error if its newest job has ended
+// without moving the slots.
+func (f *follower) jobsOf(st *State, w *flow, jobs []Migration) (running []Migration, err error) {
+	left, err := w.left(st)
+	if err != nil || left.Empty() {
+		return nil, err
+	}
+	target := st.Head(w.step.TargetID).ID
+	var last *Migration
+	for i := range jobs {
+		j := &jobs[i]
+		if f.ended[j.Name] || j.Target != target || !j.covers(&left) {
 			continue
 		}
 		if j.Running() {
-			return j.Phase(), ""
-		}
-		if last.Name == "" {
+			running = append(running, *j)
+		} else if last == nil {
 			last = j // the listing has the newest first
 		}
 	}
-	if last.Name == "" || last.succeeded() {
-		return "waiting", "" // about to start, or committed and not yet seen here
+	if len(running) == 0 && last != nil && !last.succeeded() { // a success has not been seen here yet
+		return nil, fmt.Errorf("the move from %s to %s ended before %d slots had moved: %s",
+			w.step.Node, w.step.Target, left.Len(), strings.TrimSpace(last.State+" "+last.Message))
 	}
-	return "", strings.TrimSpace(last.State + " " + last.Message)
+	return running, nil
+}
+
+// addrs returns the addresses of the members, those that live first.
+func (s *State) addrs() []string {
+	var alive, failed []string
+	for i := range s.Nodes {
+		if n := &s.Nodes[i]; n.Failed() {
+			failed = append(failed, n.Addr)
+		} else {
+			alive = append(alive, n.Addr)
+		}
+	}
+	return append(alive, failed...)
 }

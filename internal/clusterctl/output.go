@@ -67,11 +67,25 @@ func PrintReport(w io.Writer, r *Report) error {
 
 // PrintMigrations writes the slot moves, newest first.
 func PrintMigrations(w io.Writer, jobs []Migration) {
-	t := newTable(w, "job", "state", "source", "target", "slots", "progress", "message")
+	t := newTable(w, "job", "state", "source", "target", "slots", "ranges", "keys", "message")
 	for _, j := range jobs {
-		t.AppendRow(table.Row{shortID(j.Name), j.State, shortID(j.Source), shortID(j.Target), abbreviate(j.Slots), j.Phase(), j.Message})
+		t.AppendRow(table.Row{shortID(j.Name), j.State, nodeText(j.Source, j.SourceAddr), nodeText(j.Target, j.TargetAddr), j.Count(), abbreviate(j.Slots), keysText(&j), j.Message})
 	}
 	t.Render()
+}
+
+func nodeText(id, addr string) string {
+	if addr == "" {
+		return dash(shortID(id))
+	}
+	return addr
+}
+
+func keysText(j *Migration) string {
+	if !j.Running() || j.KeysTotal == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d of %d", j.KeysDone, j.KeysTotal)
 }
 
 func joinWords(a, b string) string {

@@ -2,7 +2,6 @@ package clusterctl
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 )
@@ -10,33 +9,50 @@ import (
 // Step is one change of a Plan. It is data: what it does is printed before it is
 // done. Applying a step that has already taken effect changes nothing.
 type Step struct {
-	Action string `json:"action"` // "meet", "assign-slots", "replicate", "move-slots", "forget", "reset"
-	Node   string `json:"node"`   // address of the node the command is sent to
+	Action Action `json:"action"`
+	Node   string `json:"node"` // address of the node the command is sent to
 	Target string `json:"target,omitempty"`
 	// NodeID and TargetID are the ids behind Node and Target where they are known.
 	NodeID   string `json:"node_id,omitempty"`
 	TargetID string `json:"target_id,omitempty"`
 	Slots    string `json:"slots,omitempty"` // ranges separated by spaces
 	Count    int    `json:"slot_count,omitempty"`
+	Nodes    int    `json:"nodes,omitempty"` // how many members there must be at least
 }
+
+// Action is what a step does.
+type Action string
+
+// The actions of steps.
+const (
+	Meet        Action = "meet"         // Node joins the cluster of Target
+	AssignSlots Action = "assign-slots" // Node takes Slots, which nobody owns
+	Replicate   Action = "replicate"    // Node becomes a replica of Target
+	MoveSlots   Action = "move-slots"   // Node gives Slots to Target, with their keys
+	Reset       Action = "reset"        // Node leaves its cluster and is emptied
+	Forget      Action = "forget"       // Node takes Target out of the cluster
+	Verify      Action = "verify"       // wait until every member agrees and serves
+)
 
 // String says what the step does in one line.
 func (s Step) String() string {
 	switch s.Action {
-	case "assign-slots":
-		return fmt.Sprintf("%-21s takes %d slots (%s)", s.Node, s.Count, s.Slots)
-	case "meet":
+	case AssignSlots:
+		return fmt.Sprintf("%-21s takes %d slots (%s)", s.Node, s.Count, abbreviate(s.Slots))
+	case Meet:
 		return fmt.Sprintf("%-21s joins the cluster of %s", s.Node, s.Target)
-	case "replicate":
+	case Replicate:
 		return fmt.Sprintf("%-21s becomes a replica of %s", s.Node, s.Target)
-	case "move-slots":
+	case MoveSlots:
 		return fmt.Sprintf("%-21s gives %d slots to %s (%s)", s.Node, s.Count, s.Target, abbreviate(s.Slots))
-	case "reset":
+	case Reset:
 		return fmt.Sprintf("%-21s leaves the cluster and is reset", s.Node)
-	case "forget":
+	case Forget:
 		return fmt.Sprintf("%-21s is removed from the cluster", s.Target)
+	case Verify:
+		return fmt.Sprintf("%-21s and the others agree and serve", s.Node)
 	}
-	return s.Action + " " + s.Node
+	return string(s.Action) + " " + s.Node
 }
 
 // abbreviate keeps a list of ranges readable.
@@ -53,14 +69,14 @@ type Plan struct {
 	Title string   `json:"title"`
 	Notes []string `json:"notes,omitempty"` // what the operator should know before confirming
 	Steps []Step   `json:"steps"`
+
+	basis basis
 }
 
 // Print writes the plan for people, or as JSON.
 func (p *Plan) Print(w io.Writer, asJSON bool) error {
 	if asJSON {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(p)
+		return PrintJSON(w, p)
 	}
 	if _, err := fmt.Fprintf(w, "%s\n", p.Title); err != nil {
 		return err
@@ -89,18 +105,38 @@ type Progress interface {
 	Step(i, n int, s Step)
 	// Moved is called while slots move: done of total, in slots, and a word on the phase.
 	Moved(done, total int, phase string)
-	// Done is called when the current step has taken effect.
+	// Done is called when the steps begun so far have taken effect, or one has failed.
 	Done()
 }
 
-// Apply runs the steps of p in order.
+// Apply runs the steps of p in order. Moves of slots that follow one another are begun
+// together: from then on the cluster finishes them whatever becomes of the tool. It
+// returns ErrStalePlan before the first change if the cluster is not what the plan was
+// made for.
 func (p *Plan) Apply(ctx context.Context, c *Conns, pr Progress) error {
-	for i, s := range p.Steps {
-		pr.Step(i, len(p.Steps), s)
-		if err := s.apply(ctx, c, pr); err != nil {
-			return fmt.Errorf("step %d of %d (%s): %w", i+1, len(p.Steps), s.Action, err)
+	if err := p.basis.holds(ctx, c); err != nil {
+		return err
+	}
+	for i := 0; i < len(p.Steps); {
+		n := 1
+		for p.Steps[i].Action == MoveSlots && i+n < len(p.Steps) && p.Steps[i+n].Action == MoveSlots {
+			n++
+		}
+		group := p.Steps[i : i+n]
+		for k, s := range group {
+			pr.Step(i+k, len(p.Steps), s)
+		}
+		var err error
+		if group[0].Action == MoveSlots {
+			err = c.moveSlots(ctx, group, pr)
+		} else {
+			err = group[0].apply(ctx, c)
 		}
 		pr.Done()
+		if err != nil {
+			return fmt.Errorf("step %d of %d (%s): %w", i+1, len(p.Steps), group[0].Action, err)
+		}
+		i += n
 	}
 	return nil
 }

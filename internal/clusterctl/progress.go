@@ -10,12 +10,11 @@ import (
 // Terminal shows the progress of a plan: a bar that is redrawn on a terminal, plain
 // lines (at most one a second) elsewhere.
 type Terminal struct {
-	w         io.Writer
-	tty       bool
-	step      string
-	drawn     bool
-	lastLine  time.Time
-	stepBegan time.Time
+	w        io.Writer
+	tty      bool
+	drawn    bool      // the cursor stands behind a bar
+	lastLine time.Time // when the last plain line was written
+	began    time.Time // the steps that Done will end
 }
 
 // NewTerminal returns a Progress that writes to w (standard error).
@@ -23,10 +22,9 @@ func NewTerminal(w io.Writer, tty bool) *Terminal { return &Terminal{w: w, tty: 
 
 // Step announces a step.
 func (t *Terminal) Step(i, n int, s Step) {
-	t.step = fmt.Sprintf("[%d/%d] %s", i+1, n, s)
-	t.stepBegan = time.Now()
+	t.began = time.Now()
 	t.lastLine = time.Time{}
-	t.printf("%s\n", t.step)
+	t.printf("[%d/%d] %s\n", i+1, n, s)
 }
 
 // Moved draws the bar of a slot move.
@@ -48,13 +46,13 @@ func (t *Terminal) Moved(done, total int, phase string) {
 	t.drawn = true
 }
 
-// Done ends the step's line.
+// Done ends the bar's line and says how long it took.
 func (t *Terminal) Done() {
 	if t.drawn {
 		t.printf("\n")
 		t.drawn = false
 	}
-	if took := time.Since(t.stepBegan); took > time.Second {
+	if took := time.Since(t.began); !t.began.IsZero() && took > time.Second {
 		t.printf("      done in %.1fs\n", took.Seconds())
 	}
 }

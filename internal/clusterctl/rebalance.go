@@ -18,9 +18,10 @@ type RebalanceOptions struct {
 	Threshold float64
 }
 
-// PlanRebalance makes the plan that gives every primary its share of the slots.
+// PlanRebalance makes the plan that gives every primary its share of the slots. Moves
+// that run already count as done and are followed.
 func PlanRebalance(ctx context.Context, c *Conns, seed string, o RebalanceOptions) (*Plan, error) {
-	st, err := c.State(ctx, seed)
+	st, b, err := survey(ctx, c, seed)
 	if err != nil {
 		return nil, err
 	}
@@ -30,10 +31,13 @@ func PlanRebalance(ctx context.Context, c *Conns, seed string, o RebalanceOption
 		if err != nil {
 			return nil, err
 		}
+		if _, twice := weight[n.ID]; twice {
+			return nil, fmt.Errorf("%w: --weight names %s twice", ErrUsage, n.Addr)
+		}
 		weight[n.ID] = w
 	}
 	var loads []slots.Load
-	for _, n := range st.Primaries() {
+	for _, n := range st.ahead(b.jobs).Primaries() {
 		w, named := weight[n.ID]
 		if n.Failed() || n.Slots.Empty() && !o.UseEmpty && !named {
 			continue
@@ -47,7 +51,26 @@ func PlanRebalance(ctx context.Context, c *Conns, seed string, o RebalanceOption
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	return &Plan{Title: fmt.Sprintf("rebalance %d primaries", len(loads)), Steps: moveSteps(st, moves)}, nil
+	if err := b.checkFree(moves); err != nil {
+		return nil, err
+	}
+	p := &Plan{Title: fmt.Sprintf("rebalance %d primaries", len(loads)), basis: b}
+	running, n := b.runningSteps(st, func(_, _ *Node) bool { return true })
+	if n > 0 {
+		p.Notes = append(p.Notes, runningNote(n))
+	}
+	p.Steps = append(running, moveSteps(st, moves)...)
+	return p, nil
+}
+
+// checkFree refuses moves of slots that are moving already.
+func (b *basis) checkFree(moves []slots.Move) error {
+	for i := range moves {
+		if moves[i].Slots.Intersects(&b.inFlight) {
+			return fmt.Errorf("slots that would have to move are moving already: wait (clusterctl migrations --watch) or cancel those moves first")
+		}
+	}
+	return nil
 }
 
 // moveSteps turns the planner's moves into steps.
@@ -60,5 +83,5 @@ func moveSteps(st *State, moves []slots.Move) []Step {
 }
 
 func moveStep(from, to *Node, set *slots.Set) Step {
-	return Step{Action: "move-slots", Node: from.Addr, NodeID: from.ID, Target: to.Addr, TargetID: to.ID, Slots: set.String(), Count: set.Len()}
+	return Step{Action: MoveSlots, Node: from.Addr, NodeID: from.ID, Target: to.Addr, TargetID: to.ID, Slots: set.String(), Count: set.Len()}
 }

@@ -16,9 +16,11 @@ type ReshardOptions struct {
 	Slots int
 }
 
-// PlanReshard makes the plan that moves a number of slots to one primary.
+// PlanReshard makes the plan that moves a number of slots to one primary. Slots that
+// are on their way from the sources to it already count: the command that began them,
+// run again, follows them.
 func PlanReshard(ctx context.Context, c *Conns, seed string, o ReshardOptions) (*Plan, error) {
-	st, err := c.State(ctx, seed)
+	st, b, err := survey(ctx, c, seed)
 	if err != nil {
 		return nil, err
 	}
@@ -26,41 +28,62 @@ func PlanReshard(ctx context.Context, c *Conns, seed string, o ReshardOptions) (
 	if err != nil {
 		return nil, err
 	}
-	var from []*Node
-	for _, name := range o.From {
-		n, err := st.primary(name)
-		if err != nil {
-			return nil, err
-		}
-		from = append(from, n)
+	from, err := st.sources(o.From, to)
+	if err != nil {
+		return nil, err
 	}
-	if len(from) == 0 {
-		from = st.Primaries()
-	}
-	from = slices.DeleteFunc(from, func(n *Node) bool { return n.ID == to.ID || n.Slots.Empty() })
+	running, moving := b.runningSteps(st, func(f, t *Node) bool {
+		return t.ID == to.ID && slices.ContainsFunc(from, func(n *Node) bool { return n.ID == f.ID })
+	})
 	loads := make([]slots.Load, len(from))
-	have := 0
+	have := moving
 	for i, n := range from {
-		loads[i] = slots.Load{ID: n.ID, Slots: n.Slots}
-		have += n.Slots.Len()
+		loads[i] = slots.Load{ID: n.ID, Slots: b.free(n)}
+		have += loads[i].Slots.Len()
 	}
 	if o.Slots < 1 || o.Slots > have {
 		return nil, fmt.Errorf("%w: --slots %d: the sources own %d", ErrUsage, o.Slots, have)
 	}
-	moves, err := slots.Take(loads, to.ID, o.Slots)
+	moves, err := slots.Take(loads, to.ID, max(0, o.Slots-moving))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}
-	return &Plan{Title: fmt.Sprintf("move %d slots to %s", o.Slots, to.Addr), Steps: moveSteps(st, moves)}, nil
+	p := &Plan{Title: fmt.Sprintf("move %d slots to %s", o.Slots, to.Addr), basis: b}
+	if moving > 0 {
+		p.Notes = append(p.Notes, runningNote(moving))
+	}
+	p.Steps = append(running, moveSteps(st, moves)...)
+	return p, nil
 }
 
+// sources returns the primaries that give: the named ones, or all others with slots
+// that live.
+func (s *State) sources(names []string, to *Node) ([]*Node, error) {
+	var out []*Node
+	for _, name := range names {
+		n, err := s.primary(name)
+		switch {
+		case err != nil:
+			return nil, err
+		case n.ID == to.ID:
+			return nil, fmt.Errorf("%w: %s cannot both give and take", ErrUsage, n.Addr)
+		case n.Failed():
+			return nil, fmt.Errorf("%s has failed and cannot give slots", n.Addr)
+		case !slices.Contains(out, n):
+			out = append(out, n)
+		}
+	}
+	if len(names) == 0 {
+		out = slices.DeleteFunc(s.Primaries(), func(n *Node) bool { return n.ID == to.ID || n.Failed() || n.Slots.Empty() })
+	}
+	return out, nil
+}
+
+// primary returns the primary that an operator names.
 func (s *State) primary(name string) (*Node, error) {
-	n := s.Node(name)
-	switch {
-	case n == nil:
-		return nil, fmt.Errorf("%w: no member %q", ErrUsage, name)
-	case !n.IsPrimary():
+	n, err := s.Find(name)
+	if err == nil && !n.IsPrimary() {
 		return nil, fmt.Errorf("%w: %s is a replica", ErrUsage, n.Addr)
 	}
-	return n, nil
+	return n, err
 }

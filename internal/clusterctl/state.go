@@ -3,7 +3,6 @@ package clusterctl
 import (
 	"cmp"
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -143,23 +142,65 @@ func ParseRange(text string) (slots.Range, error) {
 	return slots.Range{From: slots.Slot(a), To: slots.Slot(b)}, nil
 }
 
-// Node returns the member with this id, an unambiguous prefix of it, or this
-// address; nil if there is none.
-func (s *State) Node(name string) *Node {
-	var found *Node
+// Node returns the member with this id, nil if there is none.
+func (s *State) Node(id string) *Node {
 	for i := range s.Nodes {
-		n := &s.Nodes[i]
-		if n.ID == name || n.Addr == name {
-			return n
-		}
-		if len(name) >= 4 && strings.HasPrefix(n.ID, name) {
-			if found != nil {
-				return nil
-			}
-			found = n
+		if s.Nodes[i].ID == id {
+			return &s.Nodes[i]
 		}
 	}
-	return found
+	return nil
+}
+
+// shortestPrefix is how many digits of an id an operator must type at least.
+const shortestPrefix = 4
+
+// Find returns the member that an operator names: by id, by an unambiguous prefix of
+// it, or by address, where a host name stands for the addresses that it resolves to.
+func (s *State) Find(name string) (*Node, error) {
+	var found []*Node
+	host, port, errAddr := splitAddr(name)
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		switch {
+		case n.ID == name, n.Addr == name:
+			return n, nil
+		case errAddr == nil && n.listensAt(host, port), len(name) >= shortestPrefix && strings.HasPrefix(n.ID, name):
+			found = append(found, n)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, fmt.Errorf("%w: no member %q", ErrUsage, name)
+	case 1:
+		return found[0], nil
+	default:
+		return nil, fmt.Errorf("%w: %q fits %d members: %s", ErrUsage, name, len(found), strings.Join(addrsOf(found), ", "))
+	}
+}
+
+func (n *Node) listensAt(host string, port int) bool {
+	h, p, err := splitAddr(n.Addr)
+	return err == nil && p == port && (n.Hostname == host || sameHost(h, host))
+}
+
+func addrsOf(list []*Node) []string {
+	out := make([]string, len(list))
+	for i, n := range list {
+		out[i] = n.Addr
+	}
+	return out
+}
+
+// Head returns the present primary of the shard that the member belongs to, nil if it
+// is no member any more: a node that was a primary when a plan was made may have been
+// replaced since.
+func (s *State) Head(id string) *Node {
+	n := s.Node(id)
+	if n != nil && !n.IsPrimary() {
+		return s.Node(n.Primary)
+	}
+	return n
 }
 
 // Primaries returns the primaries in the order of State.Nodes.
@@ -203,21 +244,4 @@ func (s *State) Signature() string {
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
-}
-
-// splitAddr splits host:port, where the host may be an IPv6 address in brackets or bare.
-func splitAddr(addr string) (host string, port int, err error) {
-	host, text, err := net.SplitHostPort(addr)
-	if err != nil {
-		cut := strings.LastIndexByte(addr, ':')
-		if cut < 0 {
-			return "", 0, fmt.Errorf("address %q: want host:port", addr)
-		}
-		host, text = addr[:cut], addr[cut+1:]
-	}
-	port, err = strconv.Atoi(text)
-	if err != nil || port < 1 || port > 65535 || host == "" {
-		return "", 0, fmt.Errorf("address %q: want host:port", addr)
-	}
-	return host, port, nil
 }

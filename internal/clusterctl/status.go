@@ -2,6 +2,7 @@ package clusterctl
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 )
 
@@ -45,16 +46,20 @@ func ReadStatus(ctx context.Context, c *Conns, seed string) (*Status, error) {
 	}
 	covered := st.Covered()
 	out := &Status{State: info["cluster_state"], Covered: covered.Len(), Epoch: info["cluster_current_epoch"]}
+	out.Nodes = make([]NodeStatus, len(st.Nodes))
+	each(len(st.Nodes), func(i int) { out.Nodes[i] = c.nodeStatus(ctx, st, &st.Nodes[i]) })
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("interrupted: %w", err)
+	}
 	offset := map[string]int64{} // of primaries, by id
-	for i := range st.Nodes {    // primaries come first
-		ns := c.nodeStatus(ctx, st, &st.Nodes[i])
+	for i := range out.Nodes {   // primaries come first
+		ns := &out.Nodes[i]
 		if ns.Role == "primary" {
 			offset[ns.ID] = ns.Offset
 			out.Keys += ns.Keys
 		} else if head, ok := offset[st.Nodes[i].Primary]; ok && ns.State == "ok" {
 			ns.LagBytes = max(0, head-ns.Offset)
 		}
-		out.Nodes = append(out.Nodes, ns)
 	}
 	return out, nil
 }

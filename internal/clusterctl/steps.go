@@ -4,46 +4,27 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/redwingdb/redwing/internal/slots"
 )
 
-// Bounds of single steps. Moving slots has none: it ends when the jobs end.
-const (
-	joinTimeout    = 20 * time.Second
-	replicaTimeout = 60 * time.Second // the replica must have loaded its copy
-	viewTimeout    = 20 * time.Second
-)
-
-func (s Step) apply(ctx context.Context, c *Conns, pr Progress) error {
+// apply does every step but moves of slots, and waits until the cluster shows it.
+func (s Step) apply(ctx context.Context, c *Conns) error {
 	switch s.Action {
-	case "assign-slots":
+	case AssignSlots:
 		return s.assignSlots(ctx, c)
-	case "meet":
+	case Meet:
 		return s.meet(ctx, c)
-	case "replicate":
+	case Replicate:
 		return s.replicate(ctx, c)
-	case "move-slots":
-		return s.moveSlots(ctx, c, pr)
-	case "forget":
+	case Forget:
 		return s.forget(ctx, c)
-	case "reset":
+	case Reset:
 		return s.reset(ctx, c)
+	case Verify:
+		return WaitHealthy(ctx, c, s.Node, s.Nodes)
 	}
 	return fmt.Errorf("unknown step %q", s.Action)
-}
-
-func (s Step) slotSet() (slots.Set, error) {
-	var set slots.Set
-	for text := range strings.FieldsSeq(s.Slots) {
-		r, err := ParseRange(text)
-		if err != nil {
-			return set, err
-		}
-		set.AddRange(r)
-	}
-	return set, nil
 }
 
 // rangeArgs returns "from", "to" pairs as ADDSLOTSRANGE and MIGRATESLOTS take them.
@@ -55,7 +36,7 @@ func rangeArgs(args []any, set *slots.Set) []any {
 }
 
 func (s Step) assignSlots(ctx context.Context, c *Conns) error {
-	want, err := s.slotSet()
+	want, err := parseRanges(s.Slots)
 	if err != nil {
 		return err
 	}
@@ -69,33 +50,50 @@ func (s Step) assignSlots(ctx context.Context, c *Conns) error {
 	if want.Empty() {
 		return nil
 	}
+	if covered := st.Covered(); covered.Intersects(&want) {
+		return fmt.Errorf("%w: others own slots that %s should take", ErrStalePlan, s.Node)
+	}
 	_, err = c.Do(ctx, s.Node, rangeArgs([]any{"CLUSTER", "ADDSLOTSRANGE"}, &want)...)
 	return err
 }
 
 func (s Step) meet(ctx context.Context, c *Conns) error {
-	id, err := c.Text(ctx, s.Node, "CLUSTER", "MYID")
+	own, err := c.State(ctx, s.Node)
 	if err != nil {
 		return err
 	}
-	host, port, err := splitAddr(s.Target)
+	target, err := c.State(ctx, s.Target)
 	if err != nil {
 		return err
 	}
-	joined := func() (bool, string, error) {
-		st, err := c.State(ctx, s.Target)
+	if target.Node(own.Self) == nil {
+		host, port, err := splitAddr(s.Target)
+		if err != nil {
+			return err
+		}
+		if host, err = resolve(host); err != nil {
+			return err
+		}
+		args := []any{"CLUSTER", "MEET", host, port}
+		if t := target.Node(target.Self); t != nil {
+			args = append(args, t.BusPort)
+		}
+		if _, err := c.Do(ctx, s.Node, args...); err != nil {
+			return err
+		}
+	}
+	return waitFor(ctx, c.o.Timeout, func() (bool, string, error) {
+		there, err := c.State(ctx, s.Target)
 		if err != nil {
 			return false, err.Error(), nil
 		}
-		return st.Node(id) != nil, s.Target + " does not list " + s.Node + " yet", nil
-	}
-	if ok, _, _ := joined(); ok {
-		return nil
-	}
-	if _, err := c.Do(ctx, s.Node, "CLUSTER", "MEET", host, port); err != nil {
-		return err
-	}
-	return waitFor(ctx, joinTimeout, joined)
+		here, err := c.State(ctx, s.Node)
+		if err != nil {
+			return false, err.Error(), nil
+		}
+		ok := there.Node(own.Self) != nil && here.Node(target.Self) != nil
+		return ok, s.Target + " and " + s.Node + " do not list each other yet", nil
+	})
 }
 
 func (s Step) replicate(ctx context.Context, c *Conns) error {
@@ -103,17 +101,19 @@ func (s Step) replicate(ctx context.Context, c *Conns) error {
 	if err != nil {
 		return err
 	}
-	if err := waitFor(ctx, viewTimeout, func() (bool, string, error) {
-		st, err := c.State(ctx, s.Node)
-		if err != nil {
+	if s.TargetID != "" && s.TargetID != primary {
+		return fmt.Errorf("%w: %s is now node %s", ErrStalePlan, s.Target, shortID(primary))
+	}
+	var st *State
+	if err := waitFor(ctx, c.o.Timeout, func() (bool, string, error) {
+		if st, err = c.State(ctx, s.Node); err != nil {
 			return false, err.Error(), nil
 		}
 		return st.Node(primary) != nil, s.Node + " has not heard of " + s.Target + " yet", nil
 	}); err != nil {
 		return err
 	}
-	st, err := c.State(ctx, s.Node)
-	if err != nil {
+	if err := s.isNode(st); err != nil {
 		return err
 	}
 	if me := st.Node(st.Self); me == nil || me.Primary != primary {
@@ -121,25 +121,34 @@ func (s Step) replicate(ctx context.Context, c *Conns) error {
 			return err
 		}
 	}
-	return c.waitLinked(ctx, s.Node)
-}
-
-// waitLinked waits until the replica at addr has its copy and follows its primary.
-func (c *Conns) waitLinked(ctx context.Context, addr string) error {
-	return waitFor(ctx, replicaTimeout, func() (bool, string, error) {
-		info, err := c.Fields(ctx, addr, "INFO", "replication")
+	return waitFor(ctx, c.o.Timeout, func() (bool, string, error) {
+		info, err := c.Fields(ctx, s.Node, "INFO", "replication")
 		if err != nil {
 			return false, err.Error(), nil
 		}
-		return info["role"] == "slave" && info["master_link_status"] == "up", addr + " is not linked to its primary yet", nil
+		return info["role"] == "slave" && info["master_link_status"] == "up", s.Node + " is not linked to its primary yet", nil
 	})
 }
 
+// isNode holds the node that answers at the step's address against the plan's.
+func (s Step) isNode(st *State) error {
+	if s.NodeID != "" && s.NodeID != st.Self {
+		return fmt.Errorf("%w: %s is now node %s", ErrStalePlan, s.Node, shortID(st.Self))
+	}
+	return nil
+}
+
 func (s Step) forget(ctx context.Context, c *Conns) error {
-	if _, err := c.Do(ctx, s.Node, "CLUSTER", "FORGET", s.TargetID); err != nil {
+	st, err := c.State(ctx, s.Node)
+	if err != nil {
 		return err
 	}
-	return waitFor(ctx, viewTimeout, func() (bool, string, error) {
+	if st.Node(s.TargetID) != nil {
+		if _, err := c.Do(ctx, s.Node, "CLUSTER", "FORGET", s.TargetID); err != nil {
+			return err
+		}
+	}
+	return waitFor(ctx, c.o.Timeout, func() (bool, string, error) {
 		st, err := c.State(ctx, s.Node)
 		if err != nil {
 			return false, err.Error(), nil
@@ -149,10 +158,27 @@ func (s Step) forget(ctx context.Context, c *Conns) error {
 }
 
 func (s Step) reset(ctx context.Context, c *Conns) error {
-	// A primary without slots may still hold keys that it never served; they go with it.
-	if _, err := c.Do(ctx, s.Node, "FLUSHALL"); err != nil && !strings.Contains(err.Error(), "READONLY") {
+	st, err := c.State(ctx, s.Node)
+	if err != nil {
 		return err
 	}
-	_, err := c.Do(ctx, s.Node, "CLUSTER", "RESET", "SOFT")
+	if err := s.isNode(st); err != nil {
+		return err
+	}
+	if !st.formed() {
+		return nil
+	}
+	// Emptying it is for good: it must have nothing that anybody else needs.
+	me := st.Node(st.Self)
+	if !me.Slots.Empty() || len(st.ReplicasOf(me.ID)) > 0 {
+		return fmt.Errorf("%w: %s has slots or replicas again", ErrStalePlan, s.Node)
+	}
+	if me.IsPrimary() {
+		// It may still hold keys that it never served; they go with it.
+		if _, err := c.Do(ctx, s.Node, "FLUSHALL"); err != nil && !strings.Contains(err.Error(), "READONLY") {
+			return err
+		}
+	}
+	_, err = c.Do(ctx, s.Node, "CLUSTER", "RESET", "SOFT")
 	return err
 }
