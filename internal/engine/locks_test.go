@@ -114,6 +114,7 @@ func TestStepsSkipOwners(t *testing.T) {
 		}
 	}
 	k.OwnLocked(0b01)
+	k.Unlock(0b10)
 	if n := k.ExpireStep(testNow+1000, time.Second); n != 1 || k.SlotLen(0, 0) != 1 {
 		t.Errorf("%d keys expired beside an owner, slot 0 has %d", n, k.SlotLen(0, 0))
 	}

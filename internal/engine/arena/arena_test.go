@@ -343,6 +343,34 @@ func TestIdle(t *testing.T) {
 	}
 }
 
+// Giving back comes to an end, whatever the length of a run.
+func TestIdleEnds(t *testing.T) {
+	a, err := New(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = 300 << 20
+	ref, err := a.AllocSpan(size, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Free(ref)
+	for n := 0; ; n++ {
+		idle, ok := a.TakeIdle()
+		if !ok {
+			break
+		}
+		a.Advise(idle)
+		a.PutBack(idle)
+		if n > 10 {
+			t.Fatalf("%d bytes idle after giving back %d times", a.IdleBytes(), n)
+		}
+	}
+	if a.IdleBytes() != 0 {
+		t.Fatalf("%d bytes left idle", a.IdleBytes())
+	}
+}
+
 func BenchmarkAllocFree(b *testing.B) {
 	a, err := New(0)
 	if err != nil {

@@ -3,8 +3,6 @@ package arena
 const (
 	// idleLeastPages is the shortest free run worth giving back.
 	idleLeastPages = 16
-	// idleMostPages bounds what is off the free lists at a time: 64 MiB.
-	idleMostPages = 64 << 20 >> pageShift
 	// adviseBytes is the length of one madvise call.
 	adviseBytes = 2 << 20
 )
@@ -33,16 +31,10 @@ func (a *Arena) TakeIdle() (Idle, bool) {
 	return Idle{}, false
 }
 
+// takeIdle takes the whole run, however long: what is left behind of a part would be
+// merged with it again, and nobody would know which part is done.
 func (a *Arena) takeIdle(id uint32) Idle {
 	a.unlinkFree(id)
-	if spare := int64(a.runs[id].pages) - idleMostPages; spare > 0 {
-		rest := a.newID()
-		r := &a.runs[id]
-		r.pages = idleMostPages
-		dirty := min(r.used, uint32(spare))
-		a.runs[rest] = run{start: r.start + r.pages, pages: uint32(spare), kind: runFree, used: dirty}
-		a.linkFree(rest)
-	}
 	r := &a.runs[id]
 	r.kind, r.used = runAdvising, 0
 	a.setEnds(id)
