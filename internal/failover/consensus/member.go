@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,6 +61,8 @@ func (w walStores) Close() error { return errors.Join(w.WAL.Close(), w.meta.Clos
 
 func openWAL(dir string, l *zap.Logger) (s stores, err error) {
 	meta := &metadb.BoltMetaDB{}
+	// The database is a mapped file: where it has been cut off, reads of it fault.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		// The stores' own code trusts the files: a meta database without its tables
 		// ends in a nil pointer there. A damaged file is an error like any other. The
