@@ -368,6 +368,7 @@ func (t *sourceTry) receive(l *link) error {
 			t.post(SourceFenced, hold)
 		case frameServing:
 			t.post(SourceServing, 0)
+			return nil // the target's last word
 		case framePing:
 			t.post(SourceHeard, 0)
 		default:
