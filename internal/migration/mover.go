@@ -7,7 +7,6 @@ import (
 	"net"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -111,9 +110,6 @@ type Mover struct {
 	times Times
 	kick  chan struct{}
 	wg    sync.WaitGroup // every goroutine but Run's
-	// stages numbers the stages that this run has begun; with the term of the run's
-	// primacy that names one for good.
-	stages atomic.Uint64
 
 	mu struct {
 		sync.Mutex

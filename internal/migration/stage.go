@@ -23,6 +23,9 @@ type Staging struct {
 	ks    *engine.Keyspace
 	holds *Holds
 	table atomic.Pointer[command.Table]
+	// named counts the stages that this process has named as a primary; with the term of
+	// its primacy, which no other run has, that is one name for good.
+	named atomic.Uint64
 
 	mu struct {
 		sync.Mutex
@@ -47,6 +50,11 @@ func NewStaging(ks *engine.Keyspace, holds *Holds) *Staging {
 
 // Bind gives the table of all commands, which contains Specs and so is made later.
 func (s *Staging) Bind(t *command.Table) { s.table.Store(t) }
+
+// newName returns a name for a stage of this run's primacy at term.
+func (s *Staging) newName(term uint64) string {
+	return fmt.Sprintf("%d.%d", term, s.named.Add(1))
+}
 
 // Reset forgets and drops everything staged: this node takes over another one's whole
 // state (a full sync), in which nothing is staged. REQUIRES: no shard locked.

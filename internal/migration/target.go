@@ -121,7 +121,7 @@ func (m *Mover) admit(ctx context.Context, l *link, b *begin, peer topology.Node
 	}
 	t := &target{
 		m: m, move: infoOf(mv), tag: b.tag(), link: l,
-		name: fmt.Sprintf("%d.%d", b.TargetTerm, m.stages.Add(1)),
+		name: m.o.Staging.newName(b.TargetTerm),
 		job:  NewTargetJob(m.times, b.tag(), clock.Mono()), events: make(chan TargetEventKind, 64),
 		facts: newMailbox(), done: make(chan struct{}), cuts: m.o.Replicas.Cuts(),
 	}
