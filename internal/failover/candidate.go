@@ -30,6 +30,7 @@ const (
 type copyState struct {
 	node     *topology.Node
 	gone     bool // a majority of voters does not hear it
+	dead     bool // a majority of voters saw it reset and refuse: the process has ended
 	report   *Report
 	eligible bool // not the very process that is being replaced
 }
@@ -45,7 +46,7 @@ func classOf(t *Timing, s *topology.Shard, c *copyState, inSyncOnly bool, silent
 		return classNone
 	case c.node.ID == s.Primary && c.node.Run == s.PrimaryRun:
 		return classInSync // it released its lease and lives
-	case p.Term == 0 && p.Offset == 0:
+	case p.Term == 0:
 		return classEmpty
 	case c.node.ID == s.Primary:
 		return classStale // a restarted primary with data of its own
@@ -66,7 +67,7 @@ func classOf(t *Timing, s *topology.Shard, c *copyState, inSyncOnly bool, silent
 type choice struct {
 	best    *copyState
 	class   class
-	missing int // copies that are alive and have not reported
+	missing int // copies that have not reported and must be waited for
 }
 
 // choose picks the copy to be promoted among those that reported: by class, then
@@ -97,7 +98,25 @@ func choose(t *Timing, s *topology.Shard, copies []copyState, inSyncOnly bool, s
 			out.best, out.class = c, k
 		}
 	}
+	if out.class == classEmpty {
+		out.missing = unheard(s, copies)
+	}
 	return out
+}
+
+// unheard counts the copies that may hold the data which an empty candidate has
+// not: every one that has not reported and whose process is not known to have ended.
+// The primary counts until it has come back itself, however dead it seems: an empty
+// replica never takes its place.
+func unheard(s *topology.Shard, copies []copyState) int {
+	n := 0
+	for i := range copies {
+		c := &copies[i]
+		if c.report == nil && (!c.dead || c.node.ID == s.Primary) {
+			n++
+		}
+	}
+	return n
 }
 
 func better(s *topology.Shard, ka class, a *copyState, kb class, b *copyState) bool {

@@ -101,6 +101,12 @@ func (l *Leader) SetView(now int64, v *topology.View, voters []topology.NodeID) 
 	if v.Index <= l.view.Index {
 		return nil
 	}
+	for i := range v.Shards {
+		s := &v.Shards[i]
+		if old := l.view.ShardByID(s.ID); old == nil || old.Term != s.Term {
+			l.grantor.Begin(now, s.ID)
+		}
+	}
 	l.view = v
 	for id, m := range l.machines {
 		s := v.ShardByID(id)
@@ -283,25 +289,29 @@ func (l *Leader) machine(s *topology.Shard) *machine {
 // step moves one shard on.
 func (l *Leader) step(now int64, s *topology.Shard) []Action {
 	m := l.machines[s.ID]
-	missing, gone, silent, how := l.missed(now, s.Primary, s.PrimaryRun)
+	seen := l.missed(now, s.Primary, s.PrimaryRun)
 	n := l.view.Node(s.Primary)
 	restarted := n != nil && n.Run != s.PrimaryRun
-	if missing == 0 && !restarted && (m == nil || m.state == Follow && m.release == nil && m.forced == nil) {
+	if seen.missing == 0 && !restarted && (m == nil || m.state == Follow && m.release == nil && m.forced == nil) {
 		return nil
 	}
 	if m == nil {
 		m = l.machine(s)
 	}
 	f := &facts{
-		shard: s, suspect: missing > 0, gone: gone, restarted: restarted, silent: silent, how: how,
+		shard: s, suspect: seen.missing > 0, gone: l.most(seen.missing), restarted: restarted,
+		silent: seen.silent, how: "silent",
 		over: l.grantor.Over(now, s.ID, s.Term), overAt: min(now, l.grantor.OverAt(s.ID)),
 		inSync: l.view.Config.InSyncOnly(),
+	}
+	if seen.refused > 0 {
+		f.how = "refused"
 	}
 	if m.state == Follow || m.state == Confirm {
 		for _, id := range s.Copies() {
 			if c := l.view.Node(id); c != nil {
-				_, lost, _, _ := l.missed(now, id, c.Run)
-				f.copies = append(f.copies, copyState{node: c, gone: lost})
+				seen := l.missed(now, id, c.Run)
+				f.copies = append(f.copies, copyState{node: c, gone: l.most(seen.missing), dead: l.most(seen.refused)})
 			}
 		}
 	}
@@ -327,25 +337,31 @@ func (l *Leader) obey(actions []Action) (out []Action) {
 	return out
 }
 
-// missed counts the voters whose fresh evidence says that the run of node is gone,
-// and tells whether they are a majority, for how long it has been silent, and how
-// they know.
-func (l *Leader) missed(now int64, node topology.NodeID, run topology.RunID) (count int, gone bool, silent int64, how string) {
-	how = "silent"
+// witness is what the voters' fresh evidence says of a process.
+type witness struct {
+	missing int   // voters that do not hear it
+	refused int   // of them, those that saw it reset and refuse
+	silent  int64 // the longest silence
+}
+
+// most reports whether n voters are a majority.
+func (l *Leader) most(n int) bool { return n >= majority(len(l.voters)) }
+
+func (l *Leader) missed(now int64, node topology.NodeID, run topology.RunID) (w witness) {
 	for _, v := range l.voters {
 		e := l.evidence[v]
 		if e == nil || len(e.gone) == 0 || now-e.at > l.t.Fresh {
 			continue
 		}
 		if g, ok := e.gone[topology.Member{Node: node, Run: run}]; ok {
-			count++
-			silent = max(silent, g.SilentNanos)
+			w.missing++
+			w.silent = max(w.silent, g.SilentNanos)
 			if g.Refused {
-				how = "refused"
+				w.refused++
 			}
 		}
 	}
-	return count, count >= majority(len(l.voters)), silent, how
+	return w
 }
 
 // Down returns the nodes that a majority of voters takes for gone.
@@ -357,7 +373,7 @@ func (l *Leader) Down(now int64) []topology.NodeID {
 		if s := l.view.ShardByID(n.Shard); s != nil && s.Primary == n.ID {
 			run = s.PrimaryRun
 		}
-		if _, gone, _, _ := l.missed(now, n.ID, run); gone {
+		if l.most(l.missed(now, n.ID, run).missing) {
 			out = append(out, n.ID)
 		}
 	}

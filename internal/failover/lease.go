@@ -46,6 +46,10 @@ func (g *Grantor) Answer(now int64, shard topology.ShardID, term uint64) bool {
 	return true
 }
 
+// Begin gives a new primary the time of one lease to ask for its first: what the
+// voters saw of the process before it was promoted must not depose it at once.
+func (g *Grantor) Begin(now int64, shard topology.ShardID) { g.at(shard).answered = now }
+
 // Release notes the primary's own word that it serves no more in term.
 func (g *Grantor) Release(shard topology.ShardID, term uint64) { g.at(shard).released = term }
 

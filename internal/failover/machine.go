@@ -210,6 +210,11 @@ func (m *machine) decide(now int64, t *Timing, f *facts, mode topology.PromoteMo
 		m.told = true
 		out = append(out, Note{m.event(EventNoCopy, "", "no copy of the shard can take over; it waits")})
 	}
+	if pick.class == classEmpty && !m.told && now-m.collect > t.NodeTimeout {
+		m.told = true
+		out = append(out, Note{m.event(EventNoCopy, pick.best.node.ID,
+			"only an empty copy is there; it waits for the others, or for CLUSTER FORGET of them")})
+	}
 	return out
 }
 
@@ -260,7 +265,7 @@ func (m *machine) propose(now int64, c *copyState, mode topology.PromoteMode, lo
 	if c.report != nil {
 		p := &c.report.Progress
 		m.entry.CandidateTerm, m.entry.Offset = p.Term, p.Offset
-		m.entry.Empty = p.Term == 0 && p.Offset == 0
+		m.entry.Empty = p.Term == 0
 	}
 	m.phases.Proposed = now - m.since
 	m.setState(Propose)

@@ -184,3 +184,70 @@ func TestOrderedFailover(t *testing.T) {
 		}
 	}
 }
+
+// TestEmptyReplicaNeverWins: a replica that has nothing yet does not replace a
+// primary that is merely stopped; when the primary goes on, it or a replica that has
+// got its data serves.
+func TestEmptyReplicaNeverWins(t *testing.T) {
+	for seed := uint64(1); seed <= 20; seed++ {
+		w := newWorld(seed, shape{3, 1, 3}, bugs{})
+		w.calm = true
+		w.run(2500 * ms)
+		p := w.primaryOf(shardID(0))
+		r := w.find(p.serving().Replicas[0])
+		old := r.p
+		old.kill()
+		w.run(w.now + 50*ms)
+		p.paused = true
+		w.after(50*ms, func() { w.restart(r, old) })
+		w.run(w.now + 4*second)
+		if w.primaryOf(shardID(0)) != nil || w.emptied != 0 {
+			t.Fatalf("seed %d: the empty replica took over\n%s", seed, strings.Join(w.trace, "\n"))
+		}
+		p.resume()
+		if w.until(w.now+2*second, func() bool { return w.primaryOf(shardID(0)) != nil }) < 0 || w.emptied != 0 {
+			t.Fatalf("seed %d: the shard does not go on\n%s", seed, strings.Join(w.trace, "\n"))
+		}
+	}
+}
+
+// TestEmptyPrimaryWaitsForSilentReplica: the primary comes back empty while its
+// replica, which has the data, is stopped.
+func TestEmptyPrimaryWaitsForSilentReplica(t *testing.T) {
+	for seed := uint64(1); seed <= 20; seed++ {
+		w := newWorld(seed, shape{3, 1, 3}, bugs{})
+		w.calm = true
+		w.run(2500 * ms)
+		p := w.primaryOf(shardID(0))
+		r := w.find(p.serving().Replicas[0]).p
+		r.paused = true
+		w.run(w.now + 20*ms)
+		p.kill()
+		w.after(100*ms, func() { w.restart(p.n, p) })
+		w.run(w.now + 4*second)
+		if w.primaryOf(shardID(0)) != nil {
+			t.Fatalf("seed %d: the empty primary serves\n%s", seed, strings.Join(w.trace, "\n"))
+		}
+		r.resume()
+		if w.until(w.now+2*second, func() bool { return w.primaryOf(shardID(0)) == r }) < 0 || w.emptied != 0 {
+			t.Fatalf("seed %d: the replica with the data does not take over\n%s", seed, strings.Join(w.trace, "\n"))
+		}
+	}
+}
+
+// TestLastCopyOfTheDead: primary and replica are killed and only the primary comes
+// back: nobody else can have the data, so it serves, and the event says what is lost.
+func TestLastCopyOfTheDead(t *testing.T) {
+	for seed := uint64(1); seed <= 20; seed++ {
+		w := newWorld(seed, shape{3, 1, 3}, bugs{})
+		w.calm = true
+		w.run(2500 * ms)
+		p := w.primaryOf(shardID(0))
+		w.find(p.serving().Replicas[0]).p.kill()
+		p.kill()
+		w.after(300*ms, func() { w.restart(p.n, p) })
+		if w.until(w.now+4*second, func() bool { return w.primaryOf(shardID(0)) != nil }) < 0 || w.emptied == 0 {
+			t.Fatalf("seed %d: the shard does not come back\n%s", seed, strings.Join(w.trace, "\n"))
+		}
+	}
+}

@@ -9,7 +9,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("sim.seed", 0, "replay this seed only, with its trace")
-	seedCount = flag.Int("sim.seeds", 0, "number of seeds of the random tests (default 250, 40 with -short)")
+	seedCount = flag.Int("sim.seeds", 0, "number of seeds of the random tests (default 2000, 100 with -short)")
 )
 
 func shapeOf(seed uint64) shape {
@@ -39,9 +39,12 @@ func history(seed uint64, plant bugs) (*world, error) {
 // TestRandomFaults holds the invariants over random histories. A failing seed
 // replays with -sim.seed.
 func TestRandomFaults(t *testing.T) {
-	first, count := uint64(1), 250
+	first, count := uint64(1), 2000
 	if testing.Short() {
-		count = 40
+		count = 100
+	}
+	if raceEnabled { // nothing here runs in parallel
+		count = 30
 	}
 	if *seedCount > 0 {
 		count = *seedCount
