@@ -17,6 +17,7 @@ type harness struct {
 	t     Table
 	model map[string]arena.Ref
 	watch *handOver
+	deaf  int // watches miss every deaf-th hand-over; 0: none
 }
 
 func newHarness(tb testing.TB, limit int64, seed uint64) *harness {
@@ -110,6 +111,8 @@ type handOver struct {
 	marked [2]map[uint32]bool
 	want   map[string]bool
 	got    map[string]bool
+	calls  int
+	walk   bool // this is the walker, not a writer
 	err    error
 }
 
@@ -128,6 +131,9 @@ func (w *handOver) BeforeChange(arr arena.Ref, i uint32) {
 	for j := range w.arrays {
 		x := &w.arrays[j]
 		if x.Ref != arr || i >= x.Buckets || !x.Uses(i) || w.marked[j][i] {
+			continue
+		}
+		if w.calls++; w.h.deaf > 0 && !w.walk && w.calls%w.h.deaf == 0 {
 			continue
 		}
 		w.marked[j][i] = true
@@ -152,6 +158,7 @@ func (w *handOver) ArrayGone(arr arena.Ref) {
 
 // finish walks what is unmarked and compares.
 func (w *handOver) finish() error {
+	w.walk = true
 	for j := range w.arrays {
 		for i := range w.arrays[j].Buckets {
 			w.BeforeChange(w.arrays[j].Ref, i)
@@ -224,6 +231,18 @@ func TestModel(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		if err := runModel(newHarness(t, 0, seed), 20_000, r.IntN); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+// The model has to notice when hand-overs are left out, or it proves nothing.
+func TestLeavingOutHandOversFails(t *testing.T) {
+	for seed := range uint64(3) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		h := newHarness(t, 0, seed)
+		h.deaf = 50
+		if err := runModel(h, 20_000, r.IntN); err == nil {
+			t.Fatalf("seed %d: every 50th hand-over was left out and nobody noticed", seed)
 		}
 	}
 }
