@@ -39,6 +39,7 @@ type Session struct {
 
 	parser resp.Parser
 	in     input
+	ahead  ahead
 	out    output
 	side   resp.Writer // output of a handler that runs off-loop
 	ctx    command.Ctx
@@ -218,21 +219,14 @@ func (s *Session) tick() int64 {
 func (s *Session) run() {
 	s.parser.MaxBulk = s.srv.o.Settings.MaxBulk.Load()
 	for s.wait == ready && !s.stopped() {
-		args, n, err := s.parser.Next(s.in.buf[s.in.r:s.in.w])
-		if err != nil {
-			s.srv.stats.protocolErrors.Add(1)
-			s.out.w.Error(err)
-			s.ending = true
-			break
-		}
-		if n == 0 {
-			break
-		}
-		if len(args) == 0 {
-			s.in.r += n
+		req, ok := s.ahead.next()
+		if !ok {
+			if !s.parse() {
+				break
+			}
 			continue
 		}
-		s.args, s.argLen = args, n
+		s.args, s.argLen = req.args, req.n
 		s.fresh = false
 		s.dispatch()
 		s.used()
