@@ -16,10 +16,12 @@ func TestPrefetch(t *testing.T) {
 	}
 	defer k.Close()
 	keys := make([][]byte, 3*prefetchKeys)
+	for i := range keys {
+		keys[i] = fmt.Appendf(nil, "key:%d", i)
+	}
 	a := k.Access(0, 1, ModePrimary)
 	put := func() {
 		for i := range keys {
-			keys[i] = fmt.Appendf(nil, "key:%d", i)
 			s := slots.Of(keys[i])
 			k.Lock(k.Mask(s))
 			if err := a.SetString(s, keys[i], keys[i], 0); err != nil {
