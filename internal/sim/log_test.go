@@ -67,9 +67,27 @@ func (p *proc) tickRaft() {
 	}
 }
 
+// electable is raft's pre-vote, without its messages: a majority would vote for p.
+func (p *proc) electable() bool {
+	w := p.n.w
+	votes := 1
+	for _, q := range p.others() {
+		reached := !w.cut[[2]int{p.n.i, q.n.i}] && !w.cut[[2]int{q.n.i, p.n.i}]
+		if reached && !q.dead && !q.paused && q.n.logLen <= p.n.logLen && q.leads == 0 && q.now()-q.heardLeader >= 150*ms {
+			votes++
+		}
+	}
+	return votes >= w.majority()
+}
+
 // campaign asks the voters for a new term.
 func (p *proc) campaign() {
 	w := p.n.w
+	// Not always: what the pre-vote saw may be over when the votes are asked for.
+	if (w.calm || w.chance(80)) && !p.electable() {
+		p.heardLeader, p.patience = p.now(), w.between(200*ms, 400*ms)
+		return
+	}
 	p.n.raftTerm++
 	term := p.n.raftTerm
 	p.candidate, p.votes = term, map[int]bool{p.n.i: true}
