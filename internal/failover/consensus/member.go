@@ -217,7 +217,7 @@ func (m *member) leads() *election {
 // close stops raft and closes its stores. A member whose stores are stuck is left to
 // itself: its goroutines end when the stores return.
 func (m *member) close() {
-	m.layer.Close()
+	m.trans.Close() // closes the layer with it
 	stopped := m.raft.Shutdown()
 	end := func() {
 		stopped.Error()
