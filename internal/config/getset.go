@@ -55,14 +55,7 @@ func (c *Config) Set(pairs []Pair) *resp.Error {
 		before[i] = d.value.args()
 	}
 	for i, d := range list {
-		args := []string{pairs[i].Value}
-		if takesSeveral(d.value) {
-			args = strings.Fields(pairs[i].Value)
-			if len(args) == 0 {
-				args = []string{""}
-			}
-		}
-		if err := d.value.set(args); err != nil {
+		if err := d.value.set(wordsOf(d.value, pairs[i].Value)); err != nil {
 			restore(list[:i], before)
 			return setFailed(pairs[i].Name, err.Error())
 		}
@@ -82,6 +75,17 @@ func (c *Config) Set(pairs []Pair) *resp.Error {
 		}
 	}
 	return nil
+}
+
+// wordsOf cuts one argument into words where v takes several of them.
+func wordsOf(v value, arg string) []string {
+	if !takesSeveral(v) {
+		return []string{arg}
+	}
+	if words := strings.Fields(arg); len(words) > 0 {
+		return words
+	}
+	return []string{""}
 }
 
 // resolveLocked finds the directives of pairs and refuses what cannot be changed.

@@ -158,7 +158,11 @@ func (r *reader) apply(words []string) error {
 	if len(words) == 1 {
 		return fmt.Errorf("%s: %w", name, errArgCount)
 	}
-	if err := d.value.set(words[1:]); err != nil {
+	args := words[1:]
+	if len(args) == 1 {
+		args = wordsOf(d.value, args[0]) // --save "900 1" as CONFIG SET save "900 1"
+	}
+	if err := d.value.set(args); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil

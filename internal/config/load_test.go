@@ -44,13 +44,16 @@ func TestParse(t *testing.T) {
 func TestCommandLine(t *testing.T) {
 	path := write(t, t.TempDir(), "redis.conf", "port 1\ntimeout 3\n")
 	c, err := Load([]string{path, "--port", "7002", "--save", "--loglevel", "warning",
-		"--timeout 9", "--requirepass", "--x y", "--bind", "127.0.0.1", "::1", "--save", "-"},
+		"--timeout 9", "--requirepass", "--x y", "--bind", "127.0.0.1", "::1", "--client-output-buffer-limit", "normal 1mb 0 0", "--save", "-"},
 		strings.NewReader("port 5\nhz 50\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.Port.Get() != 7002 || c.TimeoutSeconds.Get() != 9 || c.LogLevel.Get() != "warning" || c.RequirePass.Get() != "--x y" {
 		t.Errorf("port %d timeout %d loglevel %q requirepass %q", c.Port.Get(), c.TimeoutSeconds.Get(), c.LogLevel.Get(), c.RequirePass.Get())
+	}
+	if got := c.OutputLimits.Get().Normal.HardBytes; got != 1<<20 {
+		t.Errorf("a value of several words in one argument: %d bytes", got)
 	}
 	if len(c.Bind.Get()) != 2 || c.File() != path || c.Get("hz")[0].Value != "50" {
 		t.Errorf("bind %q file %q hz %q", c.Bind.Get(), c.File(), c.Get("hz"))

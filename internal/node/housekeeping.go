@@ -17,6 +17,7 @@ const (
 	houseEvery   = 100 * time.Millisecond
 	expireBudget = 5 * time.Millisecond
 	rehashBudget = 5 * time.Millisecond
+	collectEvery = 10 // rounds
 )
 
 // keepHouse expires keys (on a primary), carries rehashing and freeing on, and samples
@@ -24,7 +25,8 @@ const (
 func (n *Node) keepHouse(ctx context.Context) error {
 	tick := time.NewTicker(houseEvery)
 	defer tick.Stop()
-	for {
+	garbage := newCollector()
+	for round := 1; ; round++ {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -34,6 +36,9 @@ func (n *Node) keepHouse(ctx context.Context) error {
 			n.keyspace.ExpireStep(clock.WallMillis(), expireBudget)
 		}
 		n.keyspace.BackgroundStep(clock.WallMillis(), rehashBudget)
+		if round%collectEvery == 0 {
+			garbage.step()
+		}
 		n.rates.Sample(clock.Mono(), serverStats{n}.Totals(nil))
 	}
 }
