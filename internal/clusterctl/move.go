@@ -21,11 +21,7 @@ type flow struct {
 // applied again. Source and target are the shards of the nodes that the steps name:
 // they may fail over at any time.
 func (c *Conns) moveSlots(ctx context.Context, steps []Step, pr Progress) error {
-	members, err := c.AnyState(ctx, endsOf(steps))
-	if err != nil {
-		return err
-	}
-	jobs, err := c.Migrations(ctx, members)
+	members, jobs, err := c.moveState(ctx, endsOf(steps))
 	if err != nil {
 		return err
 	}
@@ -33,18 +29,36 @@ func (c *Conns) moveSlots(ctx context.Context, steps []Step, pr Progress) error 
 	for i := range jobs {
 		f.ended[jobs[i].Name] = !jobs[i].Running()
 	}
+	// All or none are begun, also if the operator interrupts in between: so the same
+	// command makes the same plan again.
+	whole := context.WithoutCancel(ctx)
 	for _, s := range steps {
 		want, err := parseRanges(s.Slots)
 		if err != nil {
 			return err
 		}
-		if err := c.beginMove(ctx, members, s, want, jobs); err != nil {
+		if err := c.beginMove(whole, s, want); err != nil {
 			return err
 		}
 		f.flows = append(f.flows, flow{s, want})
 		f.total += want.Len()
 	}
 	return f.run(ctx)
+}
+
+// moveState reads the topology and the jobs from whoever of addrs answers, the topology
+// after the jobs: what has moved is in the one or the other.
+func (c *Conns) moveState(ctx context.Context, addrs []string) (*State, []Migration, error) {
+	st, err := c.AnyState(ctx, addrs)
+	if err != nil {
+		return nil, nil, err
+	}
+	jobs, err := c.Migrations(ctx, st)
+	if err != nil {
+		return nil, nil, err
+	}
+	st, err = c.AnyState(ctx, addrs)
+	return st, jobs, err
 }
 
 func endsOf(steps []Step) []string {
@@ -56,10 +70,27 @@ func endsOf(steps []Step) []string {
 }
 
 // beginMove opens the job for what of the step's slots is neither moved nor moving.
-func (c *Conns) beginMove(ctx context.Context, st *State, s Step, rest slots.Set, jobs []Migration) error {
+// Members may disagree for a moment about a move that has just ended, so it asks again
+// before it takes a refusal.
+func (c *Conns) beginMove(ctx context.Context, s Step, want slots.Set) error {
+	deadline := time.Now().Add(min(staleGrace, c.o.Timeout))
+	for {
+		err := c.tryBegin(ctx, s, want)
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(followEvery)
+	}
+}
+
+func (c *Conns) tryBegin(ctx context.Context, s Step, rest slots.Set) error {
+	st, jobs, err := c.moveState(ctx, []string{s.Node, s.Target})
+	if err != nil {
+		return err
+	}
 	source, target := st.Head(s.NodeID), st.Head(s.TargetID)
-	if source == nil || target == nil {
-		return fmt.Errorf("%w: %s or %s is no longer a member", ErrStalePlan, s.Node, s.Target)
+	if target == nil {
+		return fmt.Errorf("%w: %s is no longer a member", ErrStalePlan, s.Target)
 	}
 	rest.Subtract(&target.Slots)
 	for i := range jobs {
@@ -74,11 +105,11 @@ func (c *Conns) beginMove(ctx context.Context, st *State, s Step, rest slots.Set
 	if rest.Empty() {
 		return nil
 	}
-	if !source.Slots.Contains(&rest) {
-		return fmt.Errorf("%w: %s no longer owns all of the slots", ErrStalePlan, source.Addr)
+	if source == nil || !source.Slots.Contains(&rest) {
+		return fmt.Errorf("%w: %s no longer owns all of the slots", ErrStalePlan, s.Node)
 	}
 	args := rangeArgs([]any{"CLUSTER", "MIGRATESLOTS", "SLOTSRANGE"}, &rest)
-	_, err := c.Do(ctx, source.Addr, append(args, "NODE", target.ID)...)
+	_, err = c.Do(ctx, source.Addr, append(args, "NODE", target.ID)...)
 	return err
 }
 
