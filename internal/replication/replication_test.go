@@ -217,6 +217,8 @@ func TestWait(t *testing.T) {
 		{"a", "0", "-ERR value is not an integer or out of range"},
 		{"1", "a", "-ERR timeout is not an integer or out of range"},
 		{"1", "-1", "-ERR timeout is negative"},
+		{"1", "9223372036854775807", "-ERR timeout is out of range"},
+		{"0", "9223372036854775", "0"},
 	} {
 		if got := c.Do("WAIT", bad[0], bad[1]); got != bad[2] {
 			t.Fatalf("WAIT %s %s: %s", bad[0], bad[1], got)

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"math"
 	"time"
 
 	"github.com/redwingdb/redwing/internal/command"
@@ -8,11 +9,15 @@ import (
 )
 
 var (
-	errWaitReplica = resp.NewError("ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.")
-	errTimeout     = resp.NewError("ERR timeout is not an integer or out of range")
-	errNegative    = resp.NewError("ERR timeout is negative")
-	errUnblocked   = resp.NewError("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)")
+	errWaitReplica  = resp.NewError("ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.")
+	errTimeout      = resp.NewError("ERR timeout is not an integer or out of range")
+	errTimeoutRange = resp.NewError("ERR timeout is out of range")
+	errNegative     = resp.NewError("ERR timeout is negative")
+	errUnblocked    = resp.NewError("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)")
 )
+
+// longestWaitMillis is a hundred years: longer ones do not fit a time.Duration.
+const longestWaitMillis = 100 * 365 * 24 * 3600 * 1000
 
 // waiter is a client blocked by WAIT.
 type waiter struct {
@@ -34,10 +39,12 @@ func (r *Replication) wait(c *command.Ctx) error {
 	}
 	millis, ok := command.ParseInt(c.Args[2])
 	switch {
-	case !ok || millis > 1<<50:
+	case !ok:
 		return errTimeout
 	case millis < 0:
 		return errNegative
+	case millis > math.MaxInt64-c.Now():
+		return errTimeoutRange
 	}
 	var offset int64
 	if c.Client != nil {
@@ -53,7 +60,7 @@ func (r *Replication) wait(c *command.Ctx) error {
 	w := &waiter{offset: offset, want: want}
 	var deadline time.Time
 	if millis > 0 {
-		deadline = time.Now().Add(time.Duration(millis) * time.Millisecond)
+		deadline = time.Now().Add(time.Duration(min(millis, longestWaitMillis)) * time.Millisecond)
 	}
 	w.wake = c.Client.Block(deadline,
 		func(out *resp.Writer, timedOut bool) bool { return r.resumeWait(w, out, timedOut) },

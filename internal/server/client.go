@@ -123,10 +123,10 @@ func runClientList(c *command.Ctx) error {
 		ids := make(map[uint64]bool)
 		for _, a := range args[3:] {
 			id, ok := command.ParseInt(a)
-			if !ok || id < 1 {
+			if !ok {
 				return errClientID
 			}
-			ids[uint64(id)] = true
+			ids[uint64(id)] = true // a negative one is nobody's
 		}
 		wanted = func(s *Session) bool { return ids[s.id] }
 	default:

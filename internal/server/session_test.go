@@ -38,7 +38,7 @@ func TestConnectionCommands(t *testing.T) {
 		{"get nokey|reset|get nokey", "_|+RESET|$-1"},
 		{"client kill 1|client kill id 0|client kill type foo|client kill user foo|client kill foo bar|client kill skipme maybe|client kill id 99",
 			"-ERR No such client|-ERR client-id should be greater than 0|-ERR Unknown client type 'foo'|-ERR No such user 'foo'|-ERR syntax error|-ERR syntax error|:0"},
-		{"client list id x|client list foo|client list type x|client list id 999", "-ERR Invalid client ID|-ERR syntax error|-ERR Unknown client type 'x'|$0|"},
+		{"client list id x|client list foo|client list type x|client list id 999 0 -1", "-ERR Invalid client ID|-ERR syntax error|-ERR Unknown client type 'x'|$0|"},
 		{"debug x", "-ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server."},
 		{"offloop|ping", "+OFF|+PONG"},
 		{"plainonly", "+OK"},
