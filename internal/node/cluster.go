@@ -44,6 +44,8 @@ type clusterSide struct {
 	}
 }
 
+var errBusEnded = errors.New("the bus has ended")
+
 // membership is what runs under one node id: a hard reset ends it and begins another.
 type membership struct {
 	self   topology.NodeID
@@ -135,13 +137,7 @@ func (c *clusterSide) setServing(on bool) {
 
 // run serves the bus and follows the View until ctx ends.
 func (c *clusterSide) run(ctx context.Context) error {
-	changed := make(chan struct{}, 1)
-	cancel := c.consensus.Subscribe(func(_, _ *topology.View) {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	})
+	changed, cancel := c.notices()
 	defer cancel()
 	c.mu.Lock()
 	c.mu.ctx = ctx
@@ -158,6 +154,16 @@ func (c *clusterSide) run(ctx context.Context) error {
 	})
 	busDone := make(chan error, 1)
 	go func() { busDone <- c.bus.Run(ctx) }()
+	gossipDone := make(chan struct{})
+	go func() {
+		defer close(gossipDone)
+		changed, cancel := c.notices()
+		defer cancel()
+		if err := c.gossips(ctx, changed); err != nil && ctx.Err() == nil {
+			c.log.Warn("no gossip", zap.Error(err)) // only hints are missing
+		}
+	}()
+	defer func() { <-gossipDone }()
 	for {
 		c.assume(ctx, c.consensus.View())
 		select {
@@ -166,6 +172,9 @@ func (c *clusterSide) run(ctx context.Context) error {
 			return <-busDone
 		case err := <-busDone:
 			c.leave()
+			if err == nil {
+				err = errBusEnded // and the node with it
+			}
 			return err
 		case <-changed:
 		}
@@ -259,6 +268,27 @@ func (c *clusterSide) Held(slot slots.Slot) server.Hold { return server.Hold(c.n
 
 // AwaitHold has wake called once the hold of slot may have changed.
 func (c *clusterSide) AwaitHold(slot slots.Slot, wake func()) { c.n.holds.AwaitHold(slot, wake) }
+
+// HeldAny is Held for commands that touch every slot.
+func (c *clusterSide) HeldAny() server.Hold { return server.Hold(c.n.holds.HeldAny()) }
+
+// AwaitAny is AwaitHold for commands that touch every slot.
+func (c *clusterSide) AwaitAny(wake func()) { c.n.holds.AwaitAny(wake) }
+
+// Endpoint returns the host under which clients are told to reach a node, as
+// cluster-preferred-endpoint-type says.
+func (c *clusterSide) Endpoint(n *topology.Node) string {
+	switch c.n.cfg.EndpointType.Get() {
+	case "hostname":
+		if n.Hostname == "" {
+			return "?"
+		}
+		return n.Hostname
+	case "unknown-endpoint":
+		return ""
+	}
+	return n.Addr.Host
+}
 
 // Freshen pulls the newest View heard of.
 func (c *clusterSide) Freshen(wake func()) bool {

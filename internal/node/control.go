@@ -126,19 +126,51 @@ func (c *clusterSide) AddSlots(ctx context.Context, set slots.Set) error {
 }
 
 // DelSlots gives slots of this node's shard up: it stops serving them first, and goes
-// on if the log refuses.
+// on once the log shows that it has refused. While the outcome is unknown they stay
+// held, and the entry is proposed again, which applies it once.
 func (c *clusterSide) DelSlots(ctx context.Context, set slots.Set) error {
 	v := c.consensus.View()
 	s := v.ShardOf(c.consensus.Self())
 	if s == nil || !v.IsPrimary(c.consensus.Self(), c.runID) {
 		return errNotPrimary
 	}
-	const hold = "delslots"
-	c.n.holds.Raise(hold, &set, migration.HoldAll, c.n.keyspace)
-	defer c.n.holds.Lower(hold)
-	return c.propose(ctx, topology.AssignSlots{
+	e := topology.AssignSlots{
 		Header: header(), Shard: s.ID, Del: set,
 		Releases: []topology.Release{{Shard: s.ID, Term: s.Term, Slots: set}},
+	}
+	hold := "delslots " + e.Request
+	c.n.holds.Raise(hold, &set, migration.HoldAll, c.n.keyspace)
+	err := c.propose(ctx, e)
+	if err == nil || topology.IsRefusal(err) {
+		c.n.holds.Lower(hold)
+		return err
+	}
+	c.spawn(func(run context.Context) {
+		for run.Err() == nil {
+			if err := c.propose(run, e); err == nil || topology.IsRefusal(err) {
+				c.n.holds.Lower(hold)
+				return
+			}
+		}
+	})
+	return err
+}
+
+// announce tells the cluster what CONFIG SET has changed of this node.
+func (c *clusterSide) announce() {
+	c.spawn(func(ctx context.Context) {
+		n := c.Local()
+		if c.consensus.View().Node(n.ID) == nil || !c.consensus.Formed() {
+			return
+		}
+		ctx, cancel := context.WithTimeout(ctx, meetTimeout)
+		defer cancel()
+		if err := c.propose(ctx, topology.UpdateNode{
+			Header: header(), Node: n.ID, Incarnation: n.Incarnation, Run: n.Run, Addr: n.Addr,
+			Hostname: n.Hostname, Zone: n.Zone, Priority: n.Priority,
+		}); err != nil {
+			c.log.Warn("change of this node not announced", zap.Error(err))
+		}
 	})
 }
 
@@ -299,7 +331,7 @@ func (c *clusterSide) Progress(job string) cluster.Progress {
 	for _, s := range m.mover.Status() {
 		if s.Job == job {
 			return cluster.Progress{
-				Phase: s.Phase, Message: s.Message, LastAckMillis: s.UpdatedMillis, BehindBytes: s.LagBytes,
+				Phase: s.Phase, Message: s.Message, LastAckMillis: s.AckedMillis, BehindBytes: s.LagBytes,
 				KeysDone: s.KeysDone, KeysTotal: s.KeysTotal,
 			}
 		}

@@ -39,6 +39,7 @@ func (n *Node) keepHouse(ctx context.Context) error {
 		if round%collectEvery == 0 {
 			garbage.step()
 		}
+		n.usedBytes.Store(n.keyspace.UsedMemory())
 		n.rates.Sample(clock.Mono(), serverStats{n}.Totals(nil))
 	}
 }

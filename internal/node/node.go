@@ -17,6 +17,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -56,6 +57,8 @@ type Node struct {
 	rates     *admin.Rates
 	listeners []net.Listener
 	cluster   *clusterSide // nil in plain mode
+
+	usedBytes atomic.Int64 // used memory, sampled by keepHouse
 
 	shutdown *shutdown
 }
@@ -186,15 +189,21 @@ func (n *Node) buildServer() (err error) {
 	if n.server, err = server.New(o); err != nil {
 		return err
 	}
+	if n.cluster != nil {
+		for _, directive := range []string{"replica-priority", "cluster-replica-no-failover"} {
+			cfg.OnChange(directive, func() error { n.cluster.announce(); return nil })
+		}
+	}
 	n.repl.Start(n.table, n.server.Watches())
 	return nil
 }
 
 // overMemory is the gate of maxmemory. Nothing can be evicted yet: the policy is
-// noeviction.
+// noeviction. It sees what was used up to houseEvery ago: to sum the counters of all
+// shards and databases for each write would cost more than the write.
 func (n *Node) overMemory() bool {
 	most := n.cfg.MaxMemoryBytes.Get()
-	return most > 0 && n.keyspace.UsedMemory() > most
+	return most > 0 && n.usedBytes.Load() > most
 }
 
 // fewReplicas is the gate of min-replicas-to-write, asked for every write.

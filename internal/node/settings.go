@@ -29,6 +29,8 @@ func bindSettings(cfg *config.Config, set *server.Settings) {
 	bind("protected-mode", func() { set.ProtectedMode.Store(cfg.ProtectedMode.Get()) })
 	bind("replica-read-only", func() { set.ReplicaReads.Store(cfg.ReplicaReadOnly.Get()) })
 	bind("replica-serve-stale-data", func() { set.ServeStale.Store(cfg.ServeStaleData.Get()) })
+	bind("cluster-require-full-coverage", func() { set.FullCoverage.Store(cfg.RequireFullCoverage.Get()) })
+	bind("cluster-allow-reads-when-down", func() { set.ReadsWhenDown.Store(cfg.AllowReadsWhenDown.Get()) })
 	set.DebugCommand.Store(int32(debugCommand(cfg.EnableDebug.Get()))) // fixed at start
 }
 

@@ -55,6 +55,7 @@ var (
 	ErrCrossSlot           = NewError("CROSSSLOT Keys in request don't hash to the same slot")
 	ErrTryAgain            = NewError("TRYAGAIN Multiple keys request during rehashing of slot")
 	ErrClusterDown         = NewError("CLUSTERDOWN The cluster is down")
+	ErrClusterDownWrites   = NewError("CLUSTERDOWN The cluster is down and only accepts read commands")
 	ErrClusterDownUnserved = NewError("CLUSTERDOWN Hash slot not served")
 	ErrClusterDisabled     = NewError("ERR This instance has cluster support disabled")
 	ErrClusterSelect       = NewError("ERR SELECT is not allowed in cluster mode")

@@ -77,7 +77,15 @@ func (s *Session) execute(spec *command.Spec) {
 			return
 		}
 	}
-	c.DB = c.Keyspace.Access(s.db, s.wall, s.srv.accessMode())
+	mode := s.srv.accessMode()
+	if mode == engine.ModeReplica && flags&command.Write != 0 && s.srv.o.Settings.ReplicaReads.Load() {
+		// It became a replica since the gates: from the first shard lock after that
+		// nothing but its primary's stream may change data.
+		c.Keyspace.Unlock(mask)
+		s.refuse(spec, resp.ErrReadOnly)
+		return
+	}
+	c.DB = c.Keyspace.Access(s.db, s.wall, mode)
 	if log := s.srv.o.Log; log != nil && log.Active() {
 		s.block.Reset()
 		c.Block = &s.block

@@ -199,6 +199,11 @@ func (s *Session) addKey(key []byte, slot slots.Slot) {
 func (s *Session) routeTo(flags command.Flags) *resp.Error {
 	at := s.srv.viewNow()
 	v := Route(at.view, at.self, flags, s.slots, s.access(), Lease{s.now, s.srv.leaseUntil}, nil)
+	if v.Kind == Serve || v.Kind == Moved {
+		if e := s.srv.uncovered(at.view, flags); e != nil {
+			return e
+		}
+	}
 	switch v.Kind {
 	case Serve:
 		s.route.at, s.route.shard, s.route.slot = at, v.Shard, v.Slot
@@ -216,10 +221,26 @@ func (s *Session) routeTo(flags command.Flags) *resp.Error {
 			}
 		}
 	}
-	return v.reply()
+	return v.reply(s.srv.cluster.Endpoint)
 }
 
 func (s *Session) access() Access { return Access{ReadOnly: s.readonly, Asking: s.asking} }
+
+// uncovered returns why a command is refused since some slot has no owner: nil if all
+// have one, or it does not matter (cluster-require-full-coverage,
+// cluster-allow-reads-when-down).
+func (srv *Server) uncovered(v *topology.View, flags command.Flags) *resp.Error {
+	if v.Owned() == slots.Count || !srv.o.Settings.FullCoverage.Load() {
+		return nil
+	}
+	switch {
+	case !srv.o.Settings.ReadsWhenDown.Load():
+		return resp.ErrClusterDown
+	case flags&command.Write != 0:
+		return resp.ErrClusterDownWrites
+	}
+	return nil
+}
 
 // recheck looks, with the shards locked, whether the command may still run as it was
 // routed: the View is the same and no slot move holds it back. If not it is parked or
@@ -227,7 +248,7 @@ func (s *Session) access() Access { return Access{ReadOnly: s.readonly, Asking: 
 func (s *Session) recheck(flags command.Flags) (goOn bool, refusal *resp.Error) {
 	cl := s.srv.cluster
 	if s.route.at == nil {
-		return true, nil
+		return s.recheckKeyless(flags), nil
 	}
 	if cl.View() != s.route.at.view {
 		s.parkRetry()
@@ -235,6 +256,9 @@ func (s *Session) recheck(flags command.Flags) (goOn bool, refusal *resp.Error) 
 		return false, nil
 	}
 	hold := cl.Held(s.route.slot)
+	if s.spec.Has(command.RunsQueue) {
+		hold = cl.HeldAny() // its queue may hold a FLUSHALL
+	}
 	if hold == HoldAll || hold == HoldWrites && flags&command.Write != 0 {
 		s.parkRetry()
 		cl.AwaitHold(s.route.slot, s.wake)
@@ -249,9 +273,20 @@ func (s *Session) recheck(flags command.Flags) (goOn bool, refusal *resp.Error) 
 		return ok
 	})
 	if v.Kind != Serve {
-		return false, v.reply()
+		return false, v.reply(s.srv.cluster.Endpoint)
 	}
 	return true, nil
+}
+
+// recheckKeyless is recheck for a command without keys: one that changes every slot
+// waits for slot moves that hold any. goOn is false if it was parked.
+func (s *Session) recheckKeyless(flags command.Flags) (goOn bool) {
+	if flags&command.Write == 0 || s.srv.cluster.HeldAny() == HoldNone {
+		return true
+	}
+	s.parkRetry()
+	s.srv.cluster.AwaitAny(s.wake)
+	return false
 }
 
 // leaseOver returns the reply of a command that ran here as primary if the lease ended

@@ -31,6 +31,12 @@ type Cluster interface {
 	// AwaitHold has wake called once when the hold of slot may have changed, at once if
 	// it already has. wake never blocks.
 	AwaitHold(slot slots.Slot, wake func())
+	// HeldAny and AwaitAny are Held and AwaitHold for commands that touch every slot.
+	HeldAny() Hold
+	AwaitAny(wake func())
+	// Endpoint returns the host under which clients are told to reach a node ("" where
+	// they are to keep the one they have).
+	Endpoint(n *topology.Node) string
 	// Freshen pulls a newer View where one has been heard of: it returns true and calls
 	// wake once when that is done or has taken 100 ms; false if the View is the newest
 	// heard of.
@@ -132,6 +138,8 @@ type Settings struct {
 	DebugCommand   atomic.Int32 // enable-debug-command, a DebugCommand
 	ReplicaReads   atomic.Bool  // replica-read-only
 	ServeStale     atomic.Bool  // replica-serve-stale-data
+	FullCoverage   atomic.Bool  // cluster-require-full-coverage
+	ReadsWhenDown  atomic.Bool  // cluster-allow-reads-when-down
 	// AwaitDurable withholds each reply until the newest effect of the slots that its
 	// command touched is durable (Server.SetDurable).
 	AwaitDurable atomic.Bool

@@ -151,13 +151,13 @@ func routeImporting(mine *topology.Shard, keys []KeySlot, lease Lease, present f
 }
 
 // clientAddr is where clients reach node, as redirections name it.
-func clientAddr(n *topology.Node) string {
-	host := n.Addr.Host
-	return host + ":" + strconv.Itoa(n.Addr.Port)
+func clientAddr(n *topology.Node, endpoint func(*topology.Node) string) string {
+	return endpoint(n) + ":" + strconv.Itoa(n.Addr.Port)
 }
 
-// reply returns the error that a client gets for a verdict other than Serve.
-func (v *Verdict) reply() *resp.Error {
+// reply returns the error that a client gets for a verdict other than Serve. endpoint
+// names the host of a node for clients.
+func (v *Verdict) reply(endpoint func(*topology.Node) string) *resp.Error {
 	switch v.Kind {
 	case Moved, Ask:
 		word := "MOVED"
@@ -167,7 +167,7 @@ func (v *Verdict) reply() *resp.Error {
 		if v.Node == nil {
 			return resp.ErrClusterDown
 		}
-		return resp.Redirect(word, uint16(v.Slot), clientAddr(v.Node))
+		return resp.Redirect(word, uint16(v.Slot), clientAddr(v.Node, endpoint))
 	case TryAgain:
 		return resp.ErrTryAgain
 	case CrossSlot:

@@ -117,10 +117,12 @@ func TestRoute(t *testing.T) {
 		})
 	}
 	moved := Verdict{Moved, 7, nil, v.Node(nodeC)}
-	if got := moved.reply().Error(); got != "MOVED 7 ::3:7003" {
+	if got := moved.reply(hostOf).Error(); got != "MOVED 7 ::3:7003" {
 		t.Errorf("reply %q", got)
 	}
 }
+
+func hostOf(n *topology.Node) string { return n.Addr.Host }
 
 // fakeCluster is a cluster that tests change as they go.
 type fakeCluster struct {
@@ -144,6 +146,9 @@ func (f *fakeCluster) Self() topology.NodeID                     { return nodeA 
 func (f *fakeCluster) LeaseUntil(topology.ShardID, uint64) int64 { return f.lease.Load() }
 func (f *fakeCluster) Held(slots.Slot) Hold                      { return Hold(f.hold.Load()) }
 func (f *fakeCluster) AwaitHold(_ slots.Slot, wake func())       { f.holdWakes <- wake }
+func (f *fakeCluster) HeldAny() Hold                             { return Hold(f.hold.Load()) }
+func (f *fakeCluster) AwaitAny(wake func())                      { f.holdWakes <- wake }
+func (f *fakeCluster) Endpoint(n *topology.Node) string          { return hostOf(n) }
 func (f *fakeCluster) Freshen(wake func()) bool {
 	f.pulled = wake
 	return f.pulling
