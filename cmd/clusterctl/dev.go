@@ -24,14 +24,22 @@ func newDev(g *global) *cobra.Command {
 	f.IntVar(&d.Primaries, "primaries", 3, "number of primaries")
 	f.IntVar(&d.Replicas, "replicas", 1, "replicas a primary")
 	up := &cobra.Command{
-		Use:   "up",
+		Use:   "up [-- --directive value ...]",
 		Short: "Start the local cluster and leave it running in the background",
 		Long: `Starts the nodes that do not run, forms the cluster if it is not formed, and waits
-until it is healthy. It may be called again at any time.`,
+until it is healthy. It may be called again at any time. What follows "--" goes to every
+node that is started.`,
 		Example: `  clusterctl dev up
-  clusterctl dev up --dir /tmp/try --port 7100 --primaries 1 --replicas 2`,
-		Args: exactly(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+  clusterctl dev up --dir /tmp/try --port 7100 --primaries 1 --replicas 2
+  clusterctl dev up -- --cluster-node-timeout 5000 --maxmemory 100mb`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if n := cmd.ArgsLenAtDash(); n > 0 || n < 0 && len(args) > 0 {
+				return &usageError{fmt.Errorf("%q: directives of the nodes come after --", args[0])}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d.Args = args
 			return g.conns(func(c *clusterctl.Conns) error {
 				var err error
 				if d.Dir, err = filepath.Abs(d.Dir); err != nil {

@@ -82,6 +82,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"rebalance", "--weight", to + "=1," + to + "=2"}, "once a node"},
 		{[]string{"migrations", "--cancel", "--watch"}, "exclude each other"},
 		{[]string{"dev", "up", "--primaries", "0"}, "at least 1"},
+		{[]string{"dev", "up", "port", "--", "--save", ""}, "come after --"},
+		{[]string{"dev", "up", "port"}, "come after --"},
 		{[]string{"reshard", "--to", to, "--slots", "5"}, "confirm with --yes"},
 	} {
 		on(w, c.args...).want(t, exitUsage, c.word)

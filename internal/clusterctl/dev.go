@@ -23,6 +23,8 @@ type Dev struct {
 	BasePort  int    // the nodes listen on BasePort, BasePort+1, ...
 	Primaries int
 	Replicas  int // a primary
+	// Args are further directives of the nodes that are started: "--name", "value".
+	Args []string
 }
 
 // Validate names every bad field.
@@ -153,7 +155,8 @@ func (d *Dev) start(ctx context.Context, c *Conns, addr string, log io.Writer) e
 		return err
 	}
 	defer out.Close()
-	cmd := exec.Command(d.Node, "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--cluster-enabled", "yes")
+	args := []string{"--port", port, "--bind", "127.0.0.1", "--dir", dir, "--cluster-enabled", "yes"}
+	cmd := exec.Command(d.Node, append(args, d.Args...)...)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // it outlives this tool and its terminal
 	if err := cmd.Start(); err != nil {

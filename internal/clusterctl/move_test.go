@@ -65,7 +65,9 @@ func TestReshardRefuses(t *testing.T) {
 	}
 	w.Node(1).Kill()
 	_, err := PlanReshard(context.Background(), c, w.Node(0).Addr, ReshardOptions{To: w.Node(2).Addr, From: []string{w.Node(1).Addr}, Slots: 1})
-	wantErr(t, err, nil, "has failed")
+	wantErr(t, err, nil, "has failed and cannot give")
+	_, err = PlanReshard(context.Background(), c, w.Node(0).Addr, ReshardOptions{To: w.Node(1).Addr, Slots: 1})
+	wantErr(t, err, nil, "has failed and cannot take")
 	unchanged(t, w)
 }
 

@@ -28,6 +28,9 @@ func PlanReshard(ctx context.Context, c *Conns, seed string, o ReshardOptions) (
 	if err != nil {
 		return nil, err
 	}
+	if to.Failed() {
+		return nil, fmt.Errorf("%s has failed and cannot take slots", to.Addr)
+	}
 	from, err := st.sources(o.From, to)
 	if err != nil {
 		return nil, err

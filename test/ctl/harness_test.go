@@ -1,0 +1,283 @@
+package ctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// bin holds the binaries under test, built once for the whole package.
+var bin string
+
+func TestMain(m *testing.M) { os.Exit(runMain(m)) }
+
+func runMain(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "redwing-bin")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	bin = dir
+	build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "../../cmd/node", "../../cmd/clusterctl")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+		return 1
+	}
+	redis.SetLogger(silent{}) // nodes are killed here
+	return m.Run()
+}
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
+// dev is a local cluster made by "clusterctl dev".
+type dev struct {
+	t    *testing.T
+	dir  string
+	port int
+	args []string
+
+	directives []string // of the nodes
+}
+
+// newDev picks ports and a folder; every process of it ends with the test.
+// Directives go to its nodes.
+func newDev(t *testing.T, primaries, replicas, spare int, directives ...string) *dev {
+	t.Helper()
+	d := &dev{t: t, dir: filepath.Join(t.TempDir(), "dev"), port: freePorts(t, primaries*(1+replicas)+spare), directives: directives}
+	d.args = []string{
+		"--dir", d.dir, "--port", strconv.Itoa(d.port), "--node", filepath.Join(bin, "node"),
+		"--primaries", strconv.Itoa(primaries), "--replicas", strconv.Itoa(replicas),
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			d.logs()
+		}
+		if r := d.run("down"); r.code != 0 {
+			t.Errorf("dev down: %s", r)
+		}
+	})
+	return d
+}
+
+// up starts the cluster.
+func (d *dev) up() result {
+	d.t.Helper()
+	r := d.run("up")
+	r.want(d.t, 0)
+	return r
+}
+
+func (d *dev) run(command string) result {
+	args := append([]string{"dev", command}, d.args...)
+	if command == "up" && len(d.directives) > 0 {
+		args = append(append(args, "--"), d.directives...)
+	}
+	return ctl(args...)
+}
+
+func (d *dev) addr(i int) string { return fmt.Sprintf("127.0.0.1:%d", d.port+i) }
+
+// ctl runs the tool against the first node.
+func (d *dev) ctl(args ...string) result { return ctl(append([]string{"-a", d.addr(0)}, args...)...) }
+
+// pid returns the process of node i.
+func (d *dev) pid(i int) int {
+	d.t.Helper()
+	text, err := os.ReadFile(filepath.Join(d.dir, strconv.Itoa(d.port+i), "node.pid"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return pid
+}
+
+// kill ends node i at once and waits until its port is closed.
+func (d *dev) kill(i int) {
+	d.t.Helper()
+	if err := syscall.Kill(d.pid(i), syscall.SIGKILL); err != nil {
+		d.t.Fatal(err)
+	}
+	eventually(d.t, 5*time.Second, func() error {
+		conn, err := net.Dial("tcp", d.addr(i))
+		if err != nil {
+			return nil
+		}
+		return errors.Join(fmt.Errorf("%s still answers", d.addr(i)), conn.Close())
+	})
+}
+
+func (d *dev) logs() {
+	files, err := filepath.Glob(filepath.Join(d.dir, "*", "node.log"))
+	if err != nil {
+		d.t.Log(err)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			d.t.Log(err)
+		}
+		const most = 3000
+		d.t.Logf("%s:\n%s", f, text[max(0, len(text)-most):])
+	}
+}
+
+// fresh starts one node outside of any cluster at port i of d's range.
+func (d *dev) fresh(i int, args ...string) string {
+	d.t.Helper()
+	dir := d.t.TempDir()
+	out, err := os.Create(filepath.Join(dir, "node.log"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := exec.Command(filepath.Join(bin, "node"), append([]string{"--port", strconv.Itoa(d.port + i), "--bind", "127.0.0.1", "--dir", dir, "--cluster-enabled", "yes"}, args...)...)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may have ended
+		_ = cmd.Wait()         // how it ended does not matter
+	})
+	eventually(d.t, 15*time.Second, func() error { return ask(d.addr(i), func(c *redis.Client) error { return pong(c) }) })
+	return d.addr(i)
+}
+
+// pong is nil if the node answers, be it by asking for a password.
+func pong(c *redis.Client) error {
+	err := c.Ping(context.Background()).Err()
+	if err != nil && strings.HasPrefix(err.Error(), "NOAUTH") {
+		return nil
+	}
+	return err
+}
+
+// ask runs f with a connection to a node.
+func ask(addr string, f func(c *redis.Client) error) error {
+	c := redis.NewClient(&redis.Options{Addr: addr, Protocol: 2, DisableIdentity: true, MaxRetries: -1, DialTimeout: time.Second, ReadTimeout: 10 * time.Second})
+	defer c.Close()
+	return f(c)
+}
+
+// freePorts returns the first of n ports in a row that are free with their bus ports,
+// below the range of outgoing connections.
+func freePorts(t *testing.T, n int) int {
+	t.Helper()
+search:
+	for range 200 {
+		port := 12000 + rand.IntN(9000)
+		for i := range n {
+			if !free(port+i) || !free(port+i+10000) {
+				continue search
+			}
+		}
+		return port
+	}
+	t.Fatal("found no free ports")
+	return 0
+}
+
+func free(port int) bool {
+	ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return false
+	}
+	return ln.Close() == nil
+}
+
+// result is what a run of the tool leaves.
+type result struct {
+	args     []string
+	code     int
+	out, err string
+}
+
+func (r result) String() string {
+	return fmt.Sprintf("clusterctl %s: exit code %d\n%s%s", strings.Join(r.args, " "), r.code, r.out, r.err)
+}
+
+func (r result) want(t *testing.T, code int, words ...string) {
+	t.Helper()
+	if r.code != code {
+		t.Fatalf("want exit code %d: %s", code, r)
+	}
+	for _, w := range words {
+		if !strings.Contains(r.out+r.err, w) {
+			t.Fatalf("want %q: %s", w, r)
+		}
+	}
+}
+
+// runLimit bounds one run of the tool.
+const runLimit = time.Minute
+
+func ctl(args ...string) result { return command(args...).wait() }
+
+// running is a run of the tool that may be interrupted.
+type running struct {
+	cmd    *exec.Cmd
+	cancel context.CancelFunc
+	args   []string
+	out    strings.Builder
+	err    strings.Builder
+}
+
+func command(args ...string) *running {
+	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
+	r := &running{args: args, cancel: cancel, cmd: exec.CommandContext(ctx, filepath.Join(bin, "clusterctl"), args...)}
+	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.err
+	return r
+}
+
+// wait runs the command unless it runs already, and waits for its end.
+func (r *running) wait() result {
+	defer r.cancel()
+	var err error
+	if r.cmd.Process == nil {
+		err = r.cmd.Run()
+	} else {
+		err = r.cmd.Wait()
+	}
+	code := r.cmd.ProcessState.ExitCode()
+	if err != nil && r.cmd.ProcessState == nil {
+		return result{r.args, -1, "", err.Error()}
+	}
+	return result{r.args, code, r.out.String(), r.err.String()}
+}
+
+// eventually repeats f until it returns nil; it fails the test with f's last error
+// when the time is over.
+func eventually(t *testing.T, limit time.Duration, f func() error) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := f()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %v", limit, err)
+		}
+		<-tick.C
+	}
+}
