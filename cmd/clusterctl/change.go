@@ -10,11 +10,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// planned builds the RunE of a command that makes a plan and executes it.
-func (g *global) planned(make func(ctx context.Context, c *clusterctl.Conns, args []string) (*clusterctl.Plan, error)) func(*cobra.Command, []string) error {
+// planned builds the RunE of a command that makes a plan for the cluster of a member
+// and executes it.
+func (g *global) planned(make func(ctx context.Context, c *clusterctl.Conns, seed string, args []string) (*clusterctl.Plan, error)) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		return g.conns(func(c *clusterctl.Conns) error {
-			p, err := make(cmd.Context(), c, args)
+		return g.ask(cmd.Context(), func(c *clusterctl.Conns, seed string) error {
+			p, err := make(cmd.Context(), c, seed, args)
 			if err != nil {
 				return err
 			}
@@ -39,9 +40,15 @@ and serves. A cluster that was formed in part is finished by the same command.`,
 			}
 			return nil
 		},
-		RunE: g.planned(func(ctx context.Context, c *clusterctl.Conns, args []string) (*clusterctl.Plan, error) {
-			return clusterctl.PlanCreate(ctx, c, args, replicas)
-		}),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return g.conns(func(c *clusterctl.Conns) error {
+				p, err := clusterctl.PlanCreate(cmd.Context(), c, args, replicas)
+				if err != nil {
+					return err
+				}
+				return g.execute(cmd.Context(), c, p)
+			})
+		},
 	}
 	cmd.Flags().IntVar(&replicas, "replicas", 1, "replicas a primary")
 	return g.planFlags(cmd)
@@ -55,8 +62,8 @@ func newAddNode(g *global) *cobra.Command {
 		Example: `  clusterctl -a 10.0.0.1:7000 add-node 10.0.0.7:7000
   clusterctl -a 10.0.0.1:7000 add-node 10.0.0.8:7000 --replica-of 10.0.0.7:7000`,
 		Args: exactly(1),
-		RunE: g.planned(func(ctx context.Context, c *clusterctl.Conns, args []string) (*clusterctl.Plan, error) {
-			return clusterctl.PlanAddNode(ctx, c, g.addr, args[0], replicaOf)
+		RunE: g.planned(func(ctx context.Context, c *clusterctl.Conns, seed string, args []string) (*clusterctl.Plan, error) {
+			return clusterctl.PlanAddNode(ctx, c, seed, args[0], replicaOf)
 		}),
 	}
 	cmd.Flags().StringVar(&replicaOf, "replica-of", "", "make it a replica of this primary (id, prefix of an id, or address)")
@@ -73,8 +80,8 @@ owns no slots. NODE is an id, a prefix of an id, or an address.`,
 		Example: `  clusterctl -a 10.0.0.1:7000 remove-node 10.0.0.7:7000
   clusterctl -a 10.0.0.1:7000 remove-node 1f6a --dry-run`,
 		Args: exactly(1),
-		RunE: g.planned(func(ctx context.Context, c *clusterctl.Conns, args []string) (*clusterctl.Plan, error) {
-			return clusterctl.PlanRemoveNode(ctx, c, g.addr, args[0])
+		RunE: g.planned(func(ctx context.Context, c *clusterctl.Conns, seed string, args []string) (*clusterctl.Plan, error) {
+			return clusterctl.PlanRemoveNode(ctx, c, seed, args[0])
 		}),
 	})
 }
@@ -91,8 +98,8 @@ command and moves as many again.`,
 		Example: `  clusterctl -a 10.0.0.1:7000 reshard --to 10.0.0.7:7000 --slots 2000
   clusterctl -a 10.0.0.1:7000 reshard --to 10.0.0.7:7000 --slots 500 --from 10.0.0.1:7000 --dry-run`,
 		Args: exactly(0),
-		RunE: g.planned(func(ctx context.Context, c *clusterctl.Conns, _ []string) (*clusterctl.Plan, error) {
-			return clusterctl.PlanReshard(ctx, c, g.addr, o)
+		RunE: g.planned(func(ctx context.Context, c *clusterctl.Conns, seed string, _ []string) (*clusterctl.Plan, error) {
+			return clusterctl.PlanReshard(ctx, c, seed, o)
 		}),
 	}
 	cmd.Flags().StringSliceVar(&o.From, "from", nil, "primaries that give (default: all others, each by its share)")
@@ -119,12 +126,12 @@ func newRebalance(g *global) *cobra.Command {
   clusterctl -a 10.0.0.1:7000 rebalance --use-empty
   clusterctl -a 10.0.0.1:7000 rebalance --weight 10.0.0.7:7000=2 --weight 10.0.0.8:7000=0`,
 		Args: exactly(0),
-		RunE: g.planned(func(ctx context.Context, c *clusterctl.Conns, _ []string) (*clusterctl.Plan, error) {
+		RunE: g.planned(func(ctx context.Context, c *clusterctl.Conns, seed string, _ []string) (*clusterctl.Plan, error) {
 			var err error
 			if o.Weights, err = parseWeights(weights); err != nil {
 				return nil, err
 			}
-			return clusterctl.PlanRebalance(ctx, c, g.addr, o)
+			return clusterctl.PlanRebalance(ctx, c, seed, o)
 		}),
 	}
 	cmd.Flags().StringSliceVar(&weights, "weight", nil, "NODE=WEIGHT, default 1; 0 empties the node")

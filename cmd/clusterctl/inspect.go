@@ -17,8 +17,8 @@ func newStatus(g *global) *cobra.Command {
   clusterctl -a 10.0.0.1:7000 status -o json`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.conns(func(c *clusterctl.Conns) error {
-				s, err := clusterctl.ReadStatus(cmd.Context(), c, g.addr)
+			return g.ask(cmd.Context(), func(c *clusterctl.Conns, seed string) error {
+				s, err := clusterctl.ReadStatus(cmd.Context(), c, seed)
 				if err != nil {
 					return err
 				}
@@ -38,8 +38,8 @@ func newNodes(g *global) *cobra.Command {
 		Example: `  clusterctl -a 10.0.0.1:7000 nodes`,
 		Args:    exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.conns(func(c *clusterctl.Conns) error {
-				st, err := c.State(cmd.Context(), g.addr)
+			return g.ask(cmd.Context(), func(c *clusterctl.Conns, seed string) error {
+				st, err := c.State(cmd.Context(), seed)
 				if err != nil {
 					return err
 				}
@@ -64,8 +64,8 @@ warnings, half-open slots and primaries without a replica.`,
   clusterctl -a 10.0.0.1:7000 check -o json`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.conns(func(c *clusterctl.Conns) error {
-				r, err := clusterctl.Check(cmd.Context(), c, g.addr)
+			return g.ask(cmd.Context(), func(c *clusterctl.Conns, seed string) error {
+				r, err := clusterctl.Check(cmd.Context(), c, seed)
 				if err != nil {
 					return err
 				}
@@ -96,16 +96,16 @@ of them did not succeed. With --cancel it ends them: their slots stay where they
   clusterctl -a 10.0.0.1:7000 migrations --cancel`,
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.conns(func(c *clusterctl.Conns) error {
+			return g.ask(cmd.Context(), func(c *clusterctl.Conns, seed string) error {
 				switch {
 				case cancel && watch:
 					return &usageError{errors.New("--cancel and --watch exclude each other")}
 				case cancel:
-					return g.cancel(cmd.Context(), c)
+					return g.cancel(cmd.Context(), c, seed)
 				case watch:
-					return g.watch(cmd.Context(), c)
+					return g.watch(cmd.Context(), c, seed)
 				default:
-					return g.listMigrations(cmd.Context(), c)
+					return g.listMigrations(cmd.Context(), c, seed)
 				}
 			})
 		},
@@ -115,8 +115,8 @@ of them did not succeed. With --cancel it ends them: their slots stay where they
 	return cmd
 }
 
-func (g *global) listMigrations(ctx context.Context, c *clusterctl.Conns) error {
-	st, err := c.State(ctx, g.addr)
+func (g *global) listMigrations(ctx context.Context, c *clusterctl.Conns, seed string) error {
+	st, err := c.State(ctx, seed)
 	if err != nil {
 		return err
 	}
@@ -135,16 +135,16 @@ func (g *global) printMigrations(jobs []clusterctl.Migration) error {
 	return nil
 }
 
-func (g *global) watch(ctx context.Context, c *clusterctl.Conns) error {
-	jobs, err := clusterctl.WatchMigrations(ctx, c, g.addr, clusterctl.NewTerminal(g.t.err, g.t.errTTY))
+func (g *global) watch(ctx context.Context, c *clusterctl.Conns, seed string) error {
+	jobs, err := clusterctl.WatchMigrations(ctx, c, seed, clusterctl.NewTerminal(g.t.err, g.t.errTTY))
 	if jobs == nil {
 		return err
 	}
 	return errors.Join(g.printMigrations(jobs), err)
 }
 
-func (g *global) cancel(ctx context.Context, c *clusterctl.Conns) error {
-	jobs, err := clusterctl.CancelAll(ctx, c, g.addr)
+func (g *global) cancel(ctx context.Context, c *clusterctl.Conns, seed string) error {
+	jobs, err := clusterctl.CancelAll(ctx, c, seed)
 	if err != nil {
 		return err
 	}

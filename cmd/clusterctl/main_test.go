@@ -126,6 +126,19 @@ func TestAddressFromTheEnvironment(t *testing.T) {
 	call(context.Background(), "", "check").want(t, 0)
 }
 
+// Of several addresses the first that answers is asked.
+func TestSeveralAddresses(t *testing.T) {
+	w := fakecluster.Formed(t, 2, 1)
+	w.Node(3).Kill()
+	list := w.Node(3).Addr + "," + w.Node(2).Addr
+	call(context.Background(), "", "-a", list, "check").want(t, exitUnhealthy)
+	call(context.Background(), "", "-a", list, "status").want(t, 0)
+	call(context.Background(), "", "-a", w.Node(3).Addr, "-a", w.Node(2).Addr, "nodes").want(t, 0)
+	call(context.Background(), "", "-a", list, "remove-node", w.Node(3).Addr, "--yes").want(t, 0)
+	r := call(context.Background(), "", "-a", w.Node(3).Addr+",127.0.0.1:1", "status")
+	r.want(t, exitFailed, w.Node(3).Addr+" cannot be reached", "127.0.0.1:1 cannot be reached")
+}
+
 func TestDryRun(t *testing.T) {
 	w := fakecluster.Formed(t, 3, 1)
 	fresh := w.Add().Addr
@@ -225,7 +238,7 @@ func TestUnhealthy(t *testing.T) {
 	// Looking is possible all the same.
 	on(w, "status").want(t, 0)
 	on(w, "nodes").want(t, 0)
-	on(w, "-a", w.Node(3).Addr, "status").want(t, exitFailed, w.Node(3).Addr+" cannot be reached: connection refused")
+	call(context.Background(), "", "-a", w.Node(3).Addr, "status").want(t, exitFailed, w.Node(3).Addr+" cannot be reached: connection refused")
 }
 
 // The cluster changes while the operator ponders.
@@ -258,7 +271,7 @@ func TestFailed(t *testing.T) {
 	w := fakecluster.Formed(t, 2, 0)
 	w.Fail("CLUSTER MIGRATESLOTS", "ERR no")
 	on(w, "--timeout", "100ms", "reshard", "--to", w.Node(1).Addr, "--slots", "10", "--yes").want(t, exitFailed, "ERR no")
-	on(w, "-a", "127.0.0.1:1", "migrations").want(t, exitFailed, "cannot be reached")
+	call(context.Background(), "", "-a", "127.0.0.1:1", "migrations").want(t, exitFailed, "cannot be reached")
 }
 
 func TestMigrations(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 // global are the flags that every command has.
 type global struct {
 	t        terminal
-	addr     string
+	addrs    []string
 	password string
 	output   string
 	timeout  time.Duration
@@ -41,7 +41,7 @@ Data goes to standard output, everything else to standard error. Exit codes: 0 o
 6 timeout.`,
 		Example: `  clusterctl create --replicas 1 10.0.0.1:7000 10.0.0.2:7000 10.0.0.3:7000 10.0.0.4:7000
   clusterctl -a 10.0.0.1:7000 status
-  clusterctl -a 10.0.0.1:7000 check -o json`,
+  clusterctl -a 10.0.0.1:7000,10.0.0.2:7000 check -o json`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          noCommand,
@@ -57,7 +57,7 @@ Data goes to standard output, everything else to standard error. Exit codes: 0 o
 		},
 	}
 	f := root.PersistentFlags()
-	f.StringVarP(&g.addr, "addr", "a", envOr("CLUSTERCTL_ADDR", "127.0.0.1:7000"), "host:port of any member (CLUSTERCTL_ADDR)")
+	f.StringSliceVarP(&g.addrs, "addr", "a", strings.Split(envOr("CLUSTERCTL_ADDR", "127.0.0.1:7000"), ","), "host:port of any member, or of several: the first that answers is asked (CLUSTERCTL_ADDR)")
 	f.StringVar(&g.password, "password", os.Getenv("CLUSTERCTL_PASSWORD"), "password of the nodes (better: CLUSTERCTL_PASSWORD)")
 	f.Lookup("password").DefValue = ""
 	f.StringVarP(&g.output, "output", "o", "table", "table or json")
@@ -106,6 +106,17 @@ func (g *global) conns(f func(c *clusterctl.Conns) error) error {
 	c := clusterctl.NewConns(clusterctl.Options{Password: g.password, Timeout: g.timeout})
 	defer c.Close()
 	return f(c)
+}
+
+// ask runs f with connections and the address of the member to ask.
+func (g *global) ask(ctx context.Context, f func(c *clusterctl.Conns, seed string) error) error {
+	return g.conns(func(c *clusterctl.Conns) error {
+		seed, err := c.FirstOf(ctx, g.addrs)
+		if err != nil {
+			return err
+		}
+		return f(c, seed)
+	})
 }
 
 // planFlags adds the flags of commands that change something.

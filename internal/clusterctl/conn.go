@@ -136,6 +136,25 @@ func (c *Conns) AnyState(ctx context.Context, addrs []string) (*State, error) {
 	return nil, errors.Join(errs...)
 }
 
+// FirstOf returns the first of addrs that answers.
+func (c *Conns) FirstOf(ctx context.Context, addrs []string) (string, error) {
+	if len(addrs) == 0 {
+		return "", fmt.Errorf("%w: no address of a member", ErrUsage)
+	}
+	if err := checkAddrs(addrs); err != nil {
+		return "", err
+	}
+	var errs []error
+	for _, addr := range addrs {
+		_, err := c.State(ctx, addr)
+		if err == nil {
+			return addr, nil
+		}
+		errs = append(errs, err)
+	}
+	return "", errors.Join(errs...)
+}
+
 // Fields reads a reply of "name:value" lines (INFO, CLUSTER INFO).
 func (c *Conns) Fields(ctx context.Context, addr string, args ...any) (map[string]string, error) {
 	text, err := c.Text(ctx, addr, args...)

@@ -184,7 +184,7 @@ func (f *found) slotsLeft(st *State, s Step, me *Node) (Step, error) {
 	}
 	for i := range st.Nodes {
 		if n := &st.Nodes[i]; n != me && n.Slots.Intersects(&rest) {
-			return s, fmt.Errorf("%s should own slots that %s owns: the cluster is made otherwise already; see clusterctl rebalance", s.Node, n.Addr)
+			return s, fmt.Errorf("%s should own slots that %s owns: the cluster is made otherwise already; clusterctl add-node and rebalance change it", s.Node, n.Addr)
 		}
 	}
 	if rest.Empty() {

@@ -29,8 +29,8 @@ func (c *Conns) moveSlots(ctx context.Context, steps []Step, pr Progress) error 
 	for i := range jobs {
 		f.ended[jobs[i].Name] = !jobs[i].Running()
 	}
-	// All or none are begun, also if the operator interrupts in between: so the same
-	// command makes the same plan again.
+	// An interruption does not cut the beginning short: so the same command makes the
+	// same plan again.
 	whole := context.WithoutCancel(ctx)
 	for _, s := range steps {
 		want, err := parseRanges(s.Slots)
@@ -38,6 +38,9 @@ func (c *Conns) moveSlots(ctx context.Context, steps []Step, pr Progress) error 
 			return err
 		}
 		if err := c.beginMove(whole, s, want); err != nil {
+			if n := len(f.flows); n > 0 {
+				err = fmt.Errorf("%w; %d moves begun before it go on in the cluster", err, n)
+			}
 			return err
 		}
 		f.flows = append(f.flows, flow{s, want})

@@ -196,6 +196,15 @@ func TestRefusedMove(t *testing.T) {
 	wantErr(t, p.Apply(context.Background(), c, &record{}), nil, "step 1 of 1 (move-slots)", w.Node(0).Addr+": CLUSTER MIGRATESLOTS", "Slot 3 is open")
 }
 
+// The second of two moves is refused: the first goes on, and the operator is told.
+func TestMoveRefusedInTheMiddle(t *testing.T) {
+	w, c := fakecluster.Formed(t, 3, 0), hasty(t)
+	w.SlowMoves(-1)
+	w.OnMove(func() { w.Fail("CLUSTER MIGRATESLOTS", "ERR no more moves") })
+	p := reshard(t, c, w, ReshardOptions{To: w.Node(2).Addr, Slots: 10})
+	wantErr(t, p.Apply(context.Background(), c, &record{}), nil, "no more moves", "1 moves begun before it go on")
+}
+
 func TestRebalance(t *testing.T) {
 	w, c := fakecluster.Formed(t, 4, 0), dial(t)
 	plan := func(o RebalanceOptions) *Plan {
