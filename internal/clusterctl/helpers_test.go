@@ -32,9 +32,9 @@ type record struct {
 	moved []string
 }
 
-func (r *record) Step(_, _ int, s Step)               { r.steps = append(r.steps, string(s.Action)) }
-func (r *record) Moved(done, total int, phase string) { r.moved = append(r.moved, phase) }
-func (r *record) Done()                               {}
+func (r *record) Step(_, _ int, s Step)                   { r.steps = append(r.steps, string(s.Action)) }
+func (r *record) Moved(_, _ int, _ float64, phase string) { r.moved = append(r.moved, phase) }
+func (r *record) Done()                                   {}
 
 func must[T any](t *testing.T) func(v T, err error) T {
 	return func(v T, err error) T {

@@ -211,7 +211,7 @@ func WatchMigrations(ctx context.Context, c *Conns, seed string, pr Progress) ([
 		}
 		if len(watched) > 0 {
 			done, total := watchedSlots(jobs, watched)
-			pr.Moved(done, total, phases(running))
+			pr.Moved(done, total, share(done, total, running), phases(running))
 		}
 		if len(running) == 0 {
 			pr.Done()
@@ -249,6 +249,18 @@ func failures(jobs []Migration, watched map[string]bool) error {
 		return fmt.Errorf("%d of %d moves did not succeed: %s", len(bad), len(watched), strings.Join(bad, "; "))
 	}
 	return nil
+}
+
+// share returns how much of moving total slots is done: those that have arrived, and
+// of the running jobs' slots as large a part as of their keys is copied.
+func share(done, total int, running []Migration) float64 {
+	sum := float64(done)
+	for i := range running {
+		if j := &running[i]; j.KeysTotal > 0 {
+			sum += float64(j.Count()) * min(1, float64(j.KeysDone)/float64(j.KeysTotal))
+		}
+	}
+	return min(1, sum/float64(max(1, total)))
 }
 
 // phases sums running jobs up: "3 moves, 500 of 2000 keys", or the phase of a single one.

@@ -107,9 +107,9 @@ type endOnMoved struct {
 	f func()
 }
 
-func (e *endOnMoved) Moved(done, total int, phase string) {
+func (e *endOnMoved) Moved(done, total int, share float64, phase string) {
 	e.f()
-	e.record.Moved(done, total, phase)
+	e.record.Moved(done, total, share, phase)
 }
 
 func TestWatchInterrupted(t *testing.T) {
@@ -137,6 +137,25 @@ func TestCancelAll(t *testing.T) {
 	}
 	if jobs := must[[]Migration](t)(CancelAll(context.Background(), c, w.Node(3).Addr)); len(jobs) != 0 {
 		t.Errorf("a second time: %+v", jobs)
+	}
+}
+
+func TestShare(t *testing.T) {
+	half := Migration{Slots: "0-9", KeysDone: 5, KeysTotal: 10}
+	over := Migration{Slots: "10-19", KeysDone: 11, KeysTotal: 10} // keys come and go while they are copied
+	unknown := Migration{Slots: "20-29"}
+	for _, c := range []struct {
+		done, total int
+		running     []Migration
+		want        float64
+	}{
+		{0, 40, nil, 0}, {10, 40, nil, 0.25}, {40, 40, nil, 1}, {0, 0, nil, 0},
+		{0, 40, []Migration{half}, 0.125}, {10, 40, []Migration{half, over, unknown}, 0.625},
+		{35, 40, []Migration{over}, 1},
+	} {
+		if got := share(c.done, c.total, c.running); got != c.want {
+			t.Errorf("%d of %d, %v: %v, want %v", c.done, c.total, c.running, got, c.want)
+		}
 	}
 }
 

@@ -167,7 +167,7 @@ func (f *follower) look(ctx context.Context) (over bool, err error) {
 		return false, err
 	}
 	if left == 0 {
-		f.pr.Moved(f.total, f.total, "done")
+		f.pr.Moved(f.total, f.total, 1, "done")
 		return true, nil
 	}
 	jobs, err := f.c.Migrations(ctx, st)
@@ -186,7 +186,7 @@ func (f *follower) look(ctx context.Context) (over bool, err error) {
 	if len(running) > 0 {
 		phase = phases(running)
 	}
-	f.pr.Moved(f.total-left, f.total, phase)
+	f.pr.Moved(f.total-left, f.total, share(f.total-left, f.total, running), phase)
 	if now := fmt.Sprint(left, phase); now != f.seen {
 		f.seen, f.lastChange = now, time.Now()
 	}

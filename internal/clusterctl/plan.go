@@ -103,8 +103,9 @@ func (p *Plan) Print(w io.Writer, asJSON bool) error {
 type Progress interface {
 	// Step is called before step i of n begins.
 	Step(i, n int, s Step)
-	// Moved is called while slots move: done of total, in slots, and a word on the phase.
-	Moved(done, total int, phase string)
+	// Moved is called while slots move: how many of total have arrived, the share of the
+	// work that is done (0 to 1; copied keys count, arrived or not), and a word on the phase.
+	Moved(done, total int, share float64, phase string)
 	// Done is called when the steps begun so far have taken effect, or one has failed.
 	Done()
 }

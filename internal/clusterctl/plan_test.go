@@ -85,14 +85,14 @@ func TestTerminal(t *testing.T) {
 	var b strings.Builder
 	bar := NewTerminal(&b, true)
 	bar.Step(0, 1, printed.Steps[1])
-	bar.Moved(0, 4, "copy")
-	bar.Moved(2, 4, "copy, 5 of 9 keys")
-	bar.Moved(4, 4, "done")
+	bar.Moved(0, 4, 0, "copy")
+	bar.Moved(0, 4, 0.5, "copy, 5 of 9 keys")
+	bar.Moved(4, 4, 1, "done")
 	bar.Done()
 	for _, want := range []string{
 		"[1/1] 10.0.0.1:7000         gives 3 slots to 10.0.0.2:7000 (0-1 7)\n",
 		"\r\x1b[K      [" + strings.Repeat(".", 30) + "] 0/4 slots  copy",
-		"[" + strings.Repeat("#", 15) + strings.Repeat(".", 15) + "] 2/4 slots  copy, 5 of 9 keys",
+		"[" + strings.Repeat("#", 15) + strings.Repeat(".", 15) + "] 0/4 slots  copy, 5 of 9 keys",
 		"[" + strings.Repeat("#", 30) + "] 4/4 slots  done\n",
 	} {
 		if !strings.Contains(b.String(), want) {
@@ -103,9 +103,9 @@ func TestTerminal(t *testing.T) {
 	plain := NewTerminal(&b, false)
 	plain.Step(0, 1, printed.Steps[1])
 	for i := range 100 {
-		plain.Moved(i, 100, "copy")
+		plain.Moved(i, 100, 0, "copy")
 	}
-	plain.Moved(100, 100, "done")
+	plain.Moved(100, 100, 1, "done")
 	plain.Done()
 	if lines := strings.Count(b.String(), "\n"); lines > 5 || !strings.HasSuffix(b.String(), "100 of 100 slots, done\n") {
 		t.Errorf("%d lines: %q", lines, b.String())

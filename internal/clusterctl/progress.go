@@ -28,7 +28,7 @@ func (t *Terminal) Step(i, n int, s Step) {
 }
 
 // Moved draws the bar of a slot move.
-func (t *Terminal) Moved(done, total int, phase string) {
+func (t *Terminal) Moved(done, total int, share float64, phase string) {
 	const width = 30
 	if !t.tty {
 		if time.Since(t.lastLine) < time.Second && done < total {
@@ -38,10 +38,7 @@ func (t *Terminal) Moved(done, total int, phase string) {
 		t.printf("      %d of %d slots, %s\n", done, total, phase)
 		return
 	}
-	full := width
-	if total > 0 {
-		full = width * done / total
-	}
+	full := min(width, int(width*share))
 	t.printf("\r\x1b[K      [%s%s] %d/%d slots  %s", strings.Repeat("#", full), strings.Repeat(".", width-full), done, total, phase)
 	t.drawn = true
 }
