@@ -194,7 +194,7 @@ func (s *session) beginLoad(ld *loader) error {
 	return nil
 }
 
-// dropData empties the keyspace.
+// dropData empties the keyspace and tells that.
 func (r *Replication) dropData() {
 	ks := r.o.Keyspace
 	all := ks.AllShards()
@@ -206,6 +206,9 @@ func (r *Replication) dropData() {
 	if r.watches != nil {
 		every := slots.All()
 		r.watches.DirtySlots(&every)
+	}
+	if r.o.Dropped != nil {
+		r.o.Dropped()
 	}
 }
 

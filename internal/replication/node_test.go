@@ -49,6 +49,8 @@ type nodeOptions struct {
 	quiet    bool
 	// syncQueue is Options.SyncQueueBytes.
 	syncQueue int64
+	dropped   func(n *node)
+	followed  func(host, port string)
 }
 
 func startNode(t *testing.T, o nodeOptions) *node {
@@ -72,7 +74,12 @@ func startNode(t *testing.T, o nodeOptions) *node {
 	if !o.quiet && testing.Verbose() {
 		logger = zaptest.NewLogger(t).Named(fmt.Sprint(n.port()))
 	}
+	dropped := func() {}
+	if o.dropped != nil {
+		dropped = func() { o.dropped(n) }
+	}
 	n.rep = New(Options{
+		Dropped: dropped, Followed: o.followed,
 		Keyspace: n.ks, Log: n.log, Cluster: o.cluster, SyncQueueBytes: o.syncQueue, Node: o.id, Run: o.id + "-run",
 		Settings: func() Settings { return *n.settings.Load() }, Logger: logger,
 	})

@@ -34,6 +34,12 @@ type Options struct {
 	// SyncQueueBytes bounds what writers hand over to the snapshot of a full sync while
 	// the replica is slow; past it the sync is dropped. 0: 64 MiB.
 	SyncQueueBytes int64
+	// Dropped is told that a full sync has dropped all data of this node, before anything
+	// of the new data set is loaded; no shard is locked. May be nil.
+	Dropped func()
+	// Followed is told what REPLICAOF at run time has made of this node: a replica of
+	// host and port, or with "", "" a primary. Calls come in order. May be nil.
+	Followed func(host, port string)
 	// Clock is for pings, timeouts and retries. nil: the machine's.
 	Clock  clock.Clock
 	Logger *zap.Logger
@@ -52,6 +58,7 @@ type Replication struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	syncs  chan struct{} // a token for the one full sync that may snapshot
+	roles  sync.Mutex    // one REPLICAOF at a time; before mu
 
 	replica atomic.Bool // role: this node is a replica
 	linkUp  atomic.Bool // synchronised with the primary

@@ -72,6 +72,8 @@ func (r *Replication) replicaof(c *command.Ctx) error {
 	if r.o.Cluster {
 		return errReplicaOfCluster
 	}
+	r.roles.Lock()
+	defer r.roles.Unlock()
 	if command.Is(c.Args[1], "no") && command.Is(c.Args[2], "one") {
 		if r.replica.Load() {
 			ctx, cancel := context.WithTimeout(r.ctx, promoteTimeout)
@@ -80,6 +82,7 @@ func (r *Replication) replicaof(c *command.Ctx) error {
 				r.log.Warn("promotion failed", zap.Error(err))
 				return resp.NewError("ERR the link to the primary does not end")
 			}
+			r.followed("", "")
 		}
 		c.Out.OK()
 		return nil
@@ -97,6 +100,14 @@ func (r *Replication) replicaof(c *command.Ctx) error {
 		return nil
 	}
 	r.Follow(t)
+	r.followed(t.Host, strconv.Itoa(port))
 	c.Out.OK()
 	return nil
+}
+
+// followed tells the owner what REPLICAOF did. REQUIRES: r.roles held.
+func (r *Replication) followed(host, port string) {
+	if r.o.Followed != nil {
+		r.o.Followed(host, port)
+	}
 }
