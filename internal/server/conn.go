@@ -189,7 +189,11 @@ func (c *conn) handOverLocked() {
 	c.stopAlarmLocked()
 	s.Close()
 	c.nc.SetReadDeadline(time.Time{})
-	c.srv.spawn(func() { take(c.nc, unread) })
+	c.srv.spawn(func() {
+		defer c.srv.untake(c.nc)
+		c.srv.take(c.nc)
+		take(c.nc, unread)
+	})
 }
 
 // roomLocked lets a reader go on that waits for room.

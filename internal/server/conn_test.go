@@ -261,6 +261,31 @@ func TestBlockedClientsGo(t *testing.T) {
 	<-left
 }
 
+// TestShutdownEndsHijacked: a command that reads its socket for ever does not hold
+// Shutdown up.
+func TestShutdownEndsHijacked(t *testing.T) {
+	ended := make(chan struct{})
+	h := newHarness(t, nil, command.Spec{Name: "take", Arity: 1, Shards: command.ShardsNone, Run: func(c *command.Ctx) error {
+		c.Client.Hijack(func(conn net.Conn, _ []byte) {
+			io.WriteString(conn, "+TAKEN\r\n")
+			io.Copy(io.Discard, conn)
+			conn.Close()
+			close(ended)
+		})
+		return nil
+	}})
+	w := dial(t, serveTCP(t, h))
+	w.send("take\r\n")
+	w.want("+TAKEN")
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := h.srv.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	w.wantEnd()
+}
+
 func TestHijack(t *testing.T) {
 	take := command.Spec{Name: "take", Arity: 1, Flags: command.NoMulti, Shards: command.ShardsNone, Run: func(c *command.Ctx) error {
 		c.Client.Hijack(func(conn net.Conn, unread []byte) {

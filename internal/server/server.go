@@ -41,6 +41,7 @@ type Server struct {
 		sync.Mutex
 		all       map[uint64]*Session
 		conns     map[*conn]struct{}
+		taken     map[net.Conn]struct{} // handed over to a command that is at work
 		listeners map[net.Listener]struct{}
 		waiting   map[*Session]struct{} // with withheld replies
 		stopping  bool
@@ -78,6 +79,7 @@ func New(o Options) (*Server, error) {
 	}
 	srv.mu.all = make(map[uint64]*Session)
 	srv.mu.conns = make(map[*conn]struct{})
+	srv.mu.taken = make(map[net.Conn]struct{})
 	srv.mu.listeners = make(map[net.Listener]struct{})
 	srv.mu.waiting = make(map[*Session]struct{})
 	srv.mu.stop = make(chan struct{})
@@ -144,6 +146,23 @@ func (srv *Server) spawn(f func()) {
 	}()
 }
 
+// take notes that a command works on a socket, for Shutdown to close it; if Shutdown
+// has come before, it is closed here.
+func (srv *Server) take(nc net.Conn) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	if srv.mu.stopping {
+		nc.Close()
+	}
+	srv.mu.taken[nc] = struct{}{}
+}
+
+func (srv *Server) untake(nc net.Conn) {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	delete(srv.mu.taken, nc)
+}
+
 func (srv *Server) register(s *Session) {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
@@ -201,6 +220,9 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	conns := make([]*conn, 0, len(srv.mu.conns))
 	for c := range srv.mu.conns {
 		conns = append(conns, c)
+	}
+	for nc := range srv.mu.taken {
+		nc.Close() // ends what its command does with it
 	}
 	srv.mu.Unlock()
 	for _, c := range conns {
