@@ -25,6 +25,16 @@ func splitAddr(addr string) (host string, port int, err error) {
 	return host, port, nil
 }
 
+// dialAddr returns addr with brackets around an IPv6 address, which CLUSTER NODES
+// writes bare.
+func dialAddr(addr string) string {
+	host, port, err := splitAddr(addr)
+	if err != nil {
+		return addr // dialling it will say what is wrong
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port))
+}
+
 func hostOf(addr string) string {
 	host, _, _ := splitAddr(addr) // addresses are checked long before hosts are compared
 	return host

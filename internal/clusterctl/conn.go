@@ -61,7 +61,7 @@ func (c *Conns) client(addr string) *redis.Client {
 	cl, ok := c.mu.clients[addr]
 	if !ok {
 		cl = redis.NewClient(&redis.Options{
-			Addr: addr, Password: c.o.Password, Protocol: 2, DisableIdentity: true,
+			Addr: dialAddr(addr), Password: c.o.Password, Protocol: 2, DisableIdentity: true,
 			MaxRetries: -1, DialTimeout: 2 * time.Second, DialerRetries: 1, ReadTimeout: callTimeout, PoolSize: 2,
 		})
 		c.mu.clients[addr] = cl
