@@ -1,11 +1,13 @@
 package clusterctl
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // splitAddr splits host:port, where the host may be an IPv6 address in brackets or bare.
@@ -50,9 +52,18 @@ func sameHost(a, b string) bool {
 	if ipA != nil && ipB != nil {
 		return ipA.Equal(ipB)
 	}
-	as, errA := net.LookupHost(a)
-	bs, errB := net.LookupHost(b)
+	as, errA := lookup(a)
+	bs, errB := lookup(b)
 	return errA == nil && errB == nil && slices.ContainsFunc(as, func(x string) bool { return slices.Contains(bs, x) })
+}
+
+// lookupTimeout bounds one question to the name service.
+const lookupTimeout = 3 * time.Second
+
+func lookup(host string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	return net.DefaultResolver.LookupHost(ctx, host)
 }
 
 // resolve returns the address of a host as CLUSTER MEET takes it, IPv4 if there is one.
@@ -60,7 +71,7 @@ func resolve(host string) (string, error) {
 	if net.ParseIP(host) != nil {
 		return host, nil
 	}
-	list, err := net.LookupHost(host)
+	list, err := lookup(host)
 	if err != nil {
 		return "", err
 	}
