@@ -154,7 +154,7 @@ func TestPlainNode(t *testing.T) {
 
 func TestUnreachable(t *testing.T) {
 	for addr, word := range map[string]string{
-		"127.0.0.1:1":       "connection refused",
+		"127.0.0.1:1": "connection refused",
 		"bad..name:1": "no such host",
 	} {
 		_, err := dial(t).State(context.Background(), addr)
