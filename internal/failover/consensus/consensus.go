@@ -109,6 +109,7 @@ type Consensus struct {
 	view       atomic.Pointer[topology.View]
 	heard      atomic.Uint64 // newest index heard of
 	lost       atomic.Bool   // this node was a member and its raft stores are gone
+	pulling    atomic.Bool   // Freshen has a pull under way
 	leaderHint atomic.Pointer[topology.NodeID]
 	lifecycle  chan struct{} // capacity 1: held while forming, joining, resetting, opening raft
 	wake       chan struct{} // capacity 1: something changed; the keeper looks again

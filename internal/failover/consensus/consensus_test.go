@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -244,9 +246,19 @@ func TestLeaderDies(t *testing.T) {
 	}
 }
 
-// TestAllRestartElsewhere: every node comes back with another address.
+// TestAllRestartElsewhere: every node comes back with another address, and finds the
+// others by a seed, or by the operator's MEET.
 func TestAllRestartElsewhere(t *testing.T) {
 	t.Parallel()
+	for _, way := range []string{"seed", "meet"} {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			restartElsewhere(t, way == "meet")
+		})
+	}
+}
+
+func restartElsewhere(t *testing.T, meet bool) {
 	nodes := cluster(t, 3)
 	index, err := nodes[0].c.Propose(within(t, 5*time.Second), bump(nodes[0].c.View()))
 	if err != nil {
@@ -257,10 +269,19 @@ func TestAllRestartElsewhere(t *testing.T) {
 	}
 	var seed string
 	for _, n := range nodes {
-		n.opt = func(o *Options) { o.Seeds = []string{seed} }
+		if !meet {
+			n.opt = func(o *Options) { o.Seeds = []string{seed} }
+		}
 		n.boot("127.0.0.1:0")
 		if seed == "" {
 			seed = n.addr
+		}
+	}
+	if meet {
+		for _, n := range nodes[1:] {
+			if err := n.c.Meet(within(t, 5*time.Second), seed); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	eventually(t, 15*time.Second, "together again", func() bool {
@@ -519,6 +540,46 @@ func TestFreshen(t *testing.T) {
 	}
 	if out.c.NewestHeard() != out.c.heard.Load() {
 		t.Fatal("newest heard")
+	}
+}
+
+// TestViewOfBefore: a View of the former cluster that was about to be published when this
+// node left it does not come into force.
+func TestViewOfBefore(t *testing.T) {
+	t.Parallel()
+	n := start(t, "a")
+	if err := n.c.Form(within(t, 10*time.Second), slots.All()); err != nil {
+		t.Fatal(err)
+	}
+	former, err := topology.Apply(n.c.View(), n.c.View().Index+1, bump(n.c.View()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.c.pub.mu.Lock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n.c.publish(former, 0, nil)
+	}()
+	eventually(t, 10*time.Second, "publish waits for the lock", func() bool {
+		buf := make([]byte, 1<<20)
+		for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+			if strings.Contains(g, "(*Consensus).publish(") && strings.Contains(g, "sync.(*Mutex).Lock") {
+				return true
+			}
+		}
+		return false
+	})
+	// Reset's order, of which only replace needs the publisher.
+	s := freshState()
+	n.c.mu.Lock()
+	n.c.mu.state = s
+	n.c.mu.Unlock()
+	n.c.view.Store(n.c.localView(&s))
+	n.c.pub.mu.Unlock()
+	<-done
+	if v := n.c.View(); v.Formed() {
+		t.Fatalf("the view is that of cluster %s again", v.ClusterID)
 	}
 }
 

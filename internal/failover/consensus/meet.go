@@ -44,6 +44,7 @@ func (c *Consensus) alone() bool {
 //	one side alone       that side joins the other
 //	both alone           the smaller id forms a cluster of one, the larger joins it
 //	both with members    ErrBothFormed
+//	both of one cluster  this side notes where the other one is
 //
 // It returns when the join is done, refused, or ctx ends; while the other side is busy
 // joining elsewhere it tries again.
@@ -76,7 +77,14 @@ func (c *Consensus) meetOnce(ctx context.Context, addr string) (done bool, err e
 		return false, err
 	}
 	s := c.stateCopy()
-	if info.Node == s.Node || info.Cluster != "" && info.Cluster == s.Cluster {
+	if info.Node == s.Node {
+		return true, nil
+	}
+	if info.Cluster != "" && info.Cluster == s.Cluster {
+		// A member already, but perhaps not where the View has it: this is how an operator
+		// brings members together that have all come back elsewhere.
+		c.bus.Learn(string(info.Node), addr)
+		c.poke()
 		return true, nil
 	}
 	if info.Busy || s.Phase != phaseNone {

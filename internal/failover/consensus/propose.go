@@ -65,36 +65,39 @@ func (c *Consensus) Fresh(ctx context.Context) (*topology.View, error) {
 }
 
 // Freshen waits until the View is as new as the newest index heard of, pulling it from
-// the leader or a voter instead of waiting for the stream.
+// the leader or a voter instead of waiting for the stream. One pull serves all who wait.
 func (c *Consensus) Freshen(ctx context.Context) error {
 	heard := c.NewestHeard()
 	if c.View().Index >= heard {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	pulled := make(chan struct{})
-	if !c.goRun(func() {
-		defer close(pulled)
-		for _, n := range c.targets("") {
-			if c.View().Index >= heard || ctx.Err() != nil {
-				return
-			}
-			data, err := c.bus.Call(ctx, string(n), callView, encode(awaitCall{c.View().Index}))
-			if err != nil || len(data) <= 2 {
-				continue
-			}
-			if v, err := topology.DecodeView(data); err == nil {
-				c.publish(v, 0, nil)
-			}
-		}
+	if c.pulling.CompareAndSwap(false, true) && !c.goRun(func() {
+		defer c.pulling.Store(false)
+		c.pull(heard)
 	}) {
+		c.pulling.Store(false)
 		return ErrClosed
 	}
 	_, err := c.Await(ctx, heard)
-	cancel()
-	<-pulled
 	return err
+}
+
+// pull asks for a View of at least index, the likeliest leader first.
+func (c *Consensus) pull(index uint64) {
+	ctx, cancel := context.WithTimeout(c.ctx, streamSilence)
+	defer cancel()
+	for _, n := range c.targets("") {
+		if c.View().Index >= index || ctx.Err() != nil {
+			return
+		}
+		data, err := c.bus.Call(ctx, string(n), callView, encode(awaitCall{c.View().Index}))
+		if err != nil || len(data) <= 2 {
+			continue
+		}
+		if v, err := topology.DecodeView(data); err == nil {
+			c.publish(v, 0, nil)
+		}
+	}
 }
 
 // goRun starts a goroutine that Close waits for; false when closing.

@@ -14,7 +14,7 @@ import (
 // publisher hands Views out in order.
 type publisher struct {
 	mu struct {
-		sync.Mutex // held while subscribers are called
+		sync.Mutex // held while subscribers are called; Consensus.mu may be taken under it
 		closed     bool
 		next       int
 		subs       map[int]func(old, new *topology.View)
@@ -66,13 +66,14 @@ func (c *Consensus) Subscribe(f func(old, new *topology.View)) (cancel func()) {
 // publish takes over a View of this node's cluster if it is newer. prev and entry, if
 // entry is not nil, say which index the entry led from.
 func (c *Consensus) publish(next *topology.View, prev uint64, entry []byte) {
+	p := &c.pub
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	// Looked at under the lock: who leaves a cluster changes the state before replace.
 	s := c.stateCopy()
 	if next.ClusterID != s.Cluster || next.Generation != s.Generation {
 		return // of what this node was before
 	}
-	p := &c.pub
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	cur := c.view.Load()
 	if cur.ClusterID == next.ClusterID && cur.Generation == next.Generation && next.Index <= cur.Index {
 		return
