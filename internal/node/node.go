@@ -252,9 +252,10 @@ func (n *Node) control() cluster.Control {
 	return n.cluster
 }
 
-// Run serves until ctx ends, SHUTDOWN is sent, or a part fails.
-func (n *Node) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+// Run serves until the end is wished, by the context or by SHUTDOWN, or a part fails.
+func (n *Node) Run(wish context.Context) error {
+	// The parts go on when the end is wished: the shard is given up through them.
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(wish))
 	defer cancel(nil)
 	if err := n.writePid(); err != nil {
 		return err
@@ -281,13 +282,11 @@ func (n *Node) Run(ctx context.Context) error {
 	n.log.Info("ready", zap.String("version", Version), zap.Int64("port", n.cfg.Port.Get()), zap.Bool("cluster", n.cluster != nil))
 
 	select {
-	case <-ctx.Done():
+	case <-wish.Done(): // a signal
 	case <-n.shutdown.asked:
+	case <-ctx.Done():
 	}
-	cause := context.Cause(ctx)
-	if errors.Is(cause, context.Canceled) {
-		cause = nil // a signal
-	}
+	cause := context.Cause(ctx) // nil unless a part has failed
 	n.stop(cause)
 	cancel(nil)
 	if n.cluster != nil {
