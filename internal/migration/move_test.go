@@ -260,6 +260,33 @@ func TestMoveUnderWriters(t *testing.T) {
 	}
 }
 
+// TestLeaveSparesWhatCameBack: a source that is late to drop the slots of a committed
+// move finds one of them here again, by another move.
+func TestLeaveSparesWhatCameBack(t *testing.T) {
+	c, a1, a2, _, _ := newCluster(t)
+	back, gone := slots.Of([]byte("back")), slots.Of([]byte("gone"))
+	for _, key := range []string{"back", "gone"} {
+		if _, err := a1.exec("set", key, "v"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := slots.SetOf(slots.Range{From: gone, To: gone})
+	job, err := a1.mover.Begin(context.Background(), shardA, shardB, left)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.settled(t, job, topology.MoveCommitted, a1)
+	both := left
+	both.Add(back)
+	a1.mover.leaveSlots(&both)
+	for _, n := range []*testNode{a1, a2} {
+		eventually(t, "the slot that left is dropped", func() bool { return n.ks.SlotLen(0, gone) == 0 })
+		if got := n.ks.SlotLen(0, back); got != 1 {
+			t.Errorf("node %.1s has %d keys in the slot that came back, want 1", n.id, got)
+		}
+	}
+}
+
 func TestCancelMidway(t *testing.T) {
 	c, a1, a2, b1, b2 := newCluster(t)
 	m := load(t, a1, 5000)

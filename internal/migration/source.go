@@ -203,19 +203,26 @@ const maxStageName = 64
 const maxReason = 256
 
 // leaveSlots drops slots that have left this node by a committed move, here and, by an
-// effect, at the replicas. The memory is given back in steps by the engine.
+// effect, at the replicas. The memory is given back in steps by the engine. A slot that
+// another move has brought back by now stays: it is attached under its shard's lock and
+// after the View names its owner, so that under that lock the View tells.
 func (m *Mover) leaveSlots(set *slots.Set) {
 	var block effects.Block
 	byShard(m.o.Keyspace, set, func(mask engine.ShardMask, part *slots.Set) {
-		first := firstSlot(part)
-		block.Reset()
-		block.Add(first, 0, wordLeave, []byte(part.String()))
 		m.o.Keyspace.Lock(mask)
+		defer m.o.Keyspace.Unlock(mask)
+		if own := m.o.Topology.View().ShardOf(m.o.Self); own != nil {
+			part.Subtract(&own.Slots)
+		}
+		if part.Empty() {
+			return
+		}
 		for slot := range part.Each() {
 			m.o.Keyspace.DropSlot(0, slot)
 		}
+		block.Reset()
+		block.Add(firstSlot(part), 0, wordLeave, []byte(part.String()))
 		m.o.Log.Append(&block)
-		m.o.Keyspace.Unlock(mask)
 	})
 	m.o.Left(set)
 }

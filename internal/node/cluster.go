@@ -36,6 +36,7 @@ type clusterSide struct {
 	handingOver atomic.Bool   // writes are held for a graceful failover
 	epoch       atomic.Uint64 // what SET-CONFIG-EPOCH has stored
 	member      atomic.Pointer[membership]
+	resetting   sync.Mutex // one RESET at a time: each ends what runs under an id
 
 	mu struct {
 		sync.Mutex
@@ -165,8 +166,12 @@ func (c *clusterSide) run(ctx context.Context) error {
 	}()
 	defer func() { <-gossipDone }()
 	for {
-		c.assume(ctx, c.consensus.View())
+		var again <-chan time.Time
+		if !c.assume(ctx, c.consensus.View()) {
+			again = time.After(assumeAgain)
+		}
 		select {
+		case <-again:
 		case <-ctx.Done():
 			c.leave()
 			return <-busDone

@@ -30,6 +30,8 @@ const (
 	meetTimeout = 30 * time.Second
 	// leaveTimeout bounds what a RESET asks of the others.
 	leaveTimeout = 2 * time.Second
+	// proposeAgain is the pause before a change of unknown outcome is proposed again.
+	proposeAgain = 50 * time.Millisecond
 )
 
 // Local is this node as it would announce itself.
@@ -151,6 +153,10 @@ func (c *clusterSide) DelSlots(ctx context.Context, set slots.Set) error {
 				c.n.holds.Lower(hold)
 				return
 			}
+			select { // some errors come at once
+			case <-run.Done():
+			case <-time.After(proposeAgain):
+			}
 		}
 	})
 	return err
@@ -236,6 +242,14 @@ func (c *clusterSide) Forget(ctx context.Context, id topology.NodeID) error {
 // Reset leaves the cluster and starts over, with a new id if hard. A replica's copy
 // goes with it; a primary's keys were refused before.
 func (c *clusterSide) Reset(ctx context.Context, hard bool) error {
+	c.resetting.Lock()
+	defer c.resetting.Unlock()
+	c.mu.Lock()
+	run := c.mu.ctx
+	c.mu.Unlock()
+	if run == nil {
+		return errNotStarted
+	}
 	v := c.consensus.View()
 	self := c.consensus.Self()
 	s := v.ShardOf(self)
@@ -261,9 +275,6 @@ func (c *clusterSide) Reset(ctx context.Context, hard bool) error {
 		ks.Disown(ks.AllShards())
 	}
 	if hard {
-		c.mu.Lock()
-		run := c.mu.ctx
-		c.mu.Unlock()
 		c.leave()
 		return c.enter(run)
 	}

@@ -13,8 +13,12 @@ import (
 	"github.com/redwingdb/redwing/internal/topology"
 )
 
-// promoteTimeout bounds how long a new primary waits for the last of the old stream.
-const promoteTimeout = 5 * time.Second
+const (
+	// promoteTimeout bounds how long a new primary waits for the last of the old stream.
+	promoteTimeout = 5 * time.Second
+	// assumeAgain is the pause before a role that could not be taken is tried again.
+	assumeAgain = 100 * time.Millisecond
+)
 
 // assume takes the role that the View gives this run.
 //
@@ -23,38 +27,41 @@ const promoteTimeout = 5 * time.Second
 //	primary, but an earlier run    waits: only a Promote makes this run the primary
 //	otherwise                      replica of the shard's primary
 //
-// It is called by one goroutine, in the order of Views, and may skip some.
-func (c *clusterSide) assume(ctx context.Context, v *topology.View) {
+// It is called by one goroutine, in the order of Views, and may skip some. It returns
+// false when the role could not be taken and is to be tried again.
+func (c *clusterSide) assume(ctx context.Context, v *topology.View) (taken bool) {
 	self := c.consensus.Self()
 	s := v.ShardOf(self)
 	switch {
 	case !v.Formed() || s == nil:
-		c.bePrimary(ctx, 0, replication.Mark{})
+		return c.bePrimary(ctx, 0, replication.Mark{})
 	case s.Primary == self && s.PrimaryRun == c.runID:
-		c.bePrimary(ctx, s.Term, markOf(v, s))
+		return c.bePrimary(ctx, s.Term, markOf(v, s))
 	case s.Primary == self:
 		c.primaryTerm.Store(0)
 	default:
 		c.primaryTerm.Store(0)
 		c.follow(v, s)
 	}
+	return true
 }
 
 func markOf(v *topology.View, s *topology.Shard) replication.Mark {
 	return replication.Mark{Cluster: v.ClusterID, Shard: string(s.ID), Term: s.Term, Run: string(s.PrimaryRun)}
 }
 
-func (c *clusterSide) bePrimary(ctx context.Context, term uint64, mark replication.Mark) {
+func (c *clusterSide) bePrimary(ctx context.Context, term uint64, mark replication.Mark) (taken bool) {
 	if c.primaryTerm.Load() == term && term != 0 {
-		return
+		return true
 	}
 	ctx, cancel := context.WithTimeout(ctx, promoteTimeout)
 	defer cancel()
 	if err := c.n.repl.Promote(ctx, mark); err != nil {
 		c.log.Error("the old stream did not end; serving nothing", zap.Uint64("term", term), zap.Error(err))
-		return
+		return false
 	}
 	c.primaryTerm.Store(term)
+	return true
 }
 
 func (c *clusterSide) follow(v *topology.View, s *topology.Shard) {

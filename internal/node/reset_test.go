@@ -1,0 +1,72 @@
+package node
+
+import (
+	"context"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redwingdb/redwing/internal/config"
+)
+
+// TestResetsAtOnce sends several RESET HARD at the same time: what runs under the node's
+// id runs once afterwards, and under the id it has then.
+func TestResetsAtOnce(t *testing.T) {
+	cfg, err := config.Parse(nil, []string{
+		"--bind", "127.0.0.1", "--logfile", filepath.Join(t.TempDir(), "log"), "--dir", t.TempDir(),
+		"--port", strconv.Itoa(freePort(t)), "--cluster-enabled", "yes",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{t: t, port: int(cfg.Port.Get()), stop: cancel, done: make(chan error, 1)}
+	go func() { r.done <- n.Run(ctx) }()
+	r.awaitReply("CLUSTER ADDSLOTSRANGE 0 16383", "+OK")
+	const resets = 8
+	var wg sync.WaitGroup
+	failed := make(chan error, resets)
+	for range resets {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			defer cancel()
+			if err := n.cluster.Reset(ctx, true); err != nil {
+				failed <- err
+			}
+		})
+	}
+	wg.Wait()
+	close(failed)
+	for err := range failed {
+		t.Error(err)
+	}
+	if m := n.cluster.member.Load(); m == nil || m.self != n.cluster.Self() {
+		t.Errorf("parts run as %v, the node is %s", m, n.cluster.Self())
+	}
+	r.awaitReply("CLUSTER ADDSLOTSRANGE 0 16383", "+OK")
+	r.awaitReply("SET k v", "+OK")
+	// It serves, so that its driver runs; one that was left behind runs longer.
+	if got := stacksWith("failover.(*Driver).Run("); got != 1 {
+		t.Errorf("%d drivers of failover run, want 1", got)
+	}
+	r.end()
+}
+
+// stacksWith counts the goroutines whose stack has text.
+func stacksWith(text string) (n int) {
+	buf := make([]byte, 4<<20)
+	for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+		if strings.Contains(g, text) {
+			n++
+		}
+	}
+	return n
+}
