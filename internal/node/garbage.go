@@ -5,9 +5,14 @@ import (
 	"runtime/metrics"
 )
 
-// garbageBytes is how much of the Go heap, which holds buffers and no keys, may be
-// garbage while nothing is collected for a second.
-const garbageBytes = 64 << 20
+const (
+	// garbageBytes is how much may be allocated on the Go heap, which holds buffers and
+	// no keys, while nothing is collected for a second.
+	garbageBytes = 64 << 20
+	// idleSteps is how many steps a heap above garbageBytes goes without a collection:
+	// what the last one found alive may be garbage since.
+	idleSteps = 10
+)
 
 // collector keeps the Go heap from staying large after a burst. The runtime collects
 // when the heap has grown by gcPercent or after two minutes: a few values of 100 MB
@@ -15,6 +20,7 @@ const garbageBytes = 64 << 20
 type collector struct {
 	sample [3]metrics.Sample
 	cycles uint64 // collections at the last step
+	idle   int    // steps without one
 }
 
 func newCollector() *collector {
@@ -37,9 +43,15 @@ func (c *collector) step() {
 		v[i] = s.Value.Uint64()
 	}
 	objects, live, cycles := v[0], v[1], v[2]
-	if cycles == c.cycles && objects > live+garbageBytes {
+	if cycles != c.cycles {
+		c.idle = 0
+	} else {
+		c.idle++
+	}
+	if c.idle > 0 && objects > live+garbageBytes || c.idle >= idleSteps && objects > garbageBytes {
 		debug.FreeOSMemory() // a collection alone gives nothing back before the next one
 		cycles++
+		c.idle = 0
 	}
 	c.cycles = cycles
 }

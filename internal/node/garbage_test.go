@@ -27,4 +27,16 @@ func TestCollector(t *testing.T) {
 	if c.cycles == before {
 		t.Errorf("%d bytes of garbage were left", 2*garbageBytes)
 	}
+	// Garbage that was alive at the last collection.
+	keep = [][]byte{make([]byte, 2*garbageBytes)}
+	runtime.GC()
+	runtime.KeepAlive(keep)
+	c.step()
+	before = c.cycles
+	for range idleSteps {
+		c.step()
+	}
+	if c.cycles == before {
+		t.Errorf("%d bytes that were alive once were left", 2*garbageBytes)
+	}
 }
