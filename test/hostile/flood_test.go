@@ -98,7 +98,11 @@ func (w *watcher) end(t *testing.T, what string) {
 	}
 	worst := time.Duration(w.worst.Load())
 	t.Logf("%s: another client got %d replies meanwhile, worst after %v", what, w.count.Load(), worst)
-	if worst > 2*time.Second { // of a machine that runs other things too
+	limit := 2 * time.Second // of a machine that runs other things too
+	if !testing.Short() {
+		limit = 10 * time.Second // values of half a GB are copied as a whole
+	}
+	if worst > limit {
 		t.Errorf("%s: another client waited for %v", what, worst)
 	}
 }
@@ -198,7 +202,7 @@ func TestBigValues(t *testing.T) {
 	c.is("+OK", "RENAME", "copy", "k")
 	w.end(t, "values of "+strconv.Itoa(2*size>>20)+" MiB")
 	c.is("+OK", "FLUSHALL")
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, 40*time.Second, func() error {
 		if rss := p.rss(); rss > int64(size) {
 			return fmt.Errorf("%d MiB resident after FLUSHALL", rss>>20)
 		}
