@@ -283,13 +283,19 @@ func (r *Replication) Promote(ctx context.Context, m Mark) error {
 		return nil
 	}
 	offset := r.o.Log.Cut() // the next effect selects its database
-	if r.mu.dirty {
+	switch {
+	case r.mu.dirty:
 		// A full sync was broken off and left nothing: no history is shared.
 		r.mu.history = newHistory()
 		r.o.Log.Reset(offset)
-	} else {
+	case !r.mu.resume || r.o.Log.Refused() > 0:
+		// The data are not what the log says: a request could not be applied, or a
+		// write of this node's own came too late for the log.
+		r.mu.history = newHistory()
+	default:
 		r.mu.history.shift(offset)
 	}
+	r.mu.getAckAt = 0 // offsets may have gone back since it was asked
 	r.mu.mark = m
 	r.mu.dirty = false
 	r.loading.Store(false)

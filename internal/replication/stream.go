@@ -76,18 +76,16 @@ func (s *session) stream() error {
 }
 
 // breakOff notes that the data are no longer the primary's: only a full sync helps.
-// A link that was cancelled leaves them as they are.
+// A link that was cancelled between two requests leaves them as they are.
 func (st *stream) breakOff(err error) {
-	if st.l.ctx.Err() != nil {
+	var refused errRefused
+	if errors.Is(err, context.Canceled) || errors.As(err, &refused) {
 		return
 	}
 	r := st.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var refused errRefused
-	if !errors.As(err, &refused) {
-		r.mu.resume = false
-	}
+	r.mu.resume = false
 }
 
 // errRefused is a stream that is not wanted, though what was applied is right.

@@ -3,6 +3,7 @@ package replication
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -265,4 +266,86 @@ func BenchmarkStream(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/request")
+}
+
+// Data that are not what the log says are of no history that another copy shares.
+func TestPromotionOfSpoiltData(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		spoil  func(t *testing.T, st *stream)
+		shares bool
+	}{
+		{"nothing", func(*testing.T, *stream) {}, true},
+		{"a link cancelled between requests", func(t *testing.T, st *stream) {
+			st.l.cancel()
+			_, err := st.feed(requests("SET b 1"))
+			st.breakOff(err)
+		}, true},
+		{"a request that fails", func(t *testing.T, st *stream) {
+			_, err := st.feed(requests("INCR a"))
+			st.breakOff(err)
+		}, false},
+		{"one that fails while the link is cancelled", func(t *testing.T, st *stream) {
+			_, err := st.feed(requests("INCR a"))
+			st.l.cancel()
+			st.breakOff(err)
+		}, false},
+		{"a write of its own", func(t *testing.T, st *stream) {
+			st.r.o.Log.AppendEntry(1, 0, []byte("SET"), []byte("mine"), []byte("1"))
+		}, false},
+	} {
+		st, _ := newStream(t, false)
+		st.r.mu.resume = true
+		if _, err := st.feed(requests("SELECT 0", "SET a text")); err != nil {
+			t.Fatal(err)
+		}
+		c.spoil(t, st)
+		old := st.r.mu.history
+		if err := st.r.Promote(context.Background(), Mark{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := st.r.mu.history.holds(old.id, st.r.o.Log.Offset()+1); got != c.shares {
+			t.Errorf("%s: history shared is %v", c.name, got)
+		}
+		if err := st.r.o.Log.Refused(); err != 0 {
+			t.Errorf("%s: %d refused writes left", c.name, err)
+		}
+	}
+}
+
+// blockingClient acts in the middle of a command, when it is asked for its last write.
+type blockingClient struct {
+	command.Client
+	lastWrite func() int64
+	parked    bool
+}
+
+func (c *blockingClient) LastWrite() int64 { return c.lastWrite() }
+func (c *blockingClient) Block(time.Time, func(*resp.Writer, bool) bool, func()) func() {
+	c.parked = true
+	return func() {}
+}
+
+// A WAIT that comes while the node becomes a replica does not wait for ever.
+func TestWaitWhileDemoted(t *testing.T) {
+	st, _ := newStream(t, false)
+	r := st.r
+	if err := r.Promote(context.Background(), Mark{}); err != nil {
+		t.Fatal(err)
+	}
+	client := &blockingClient{lastWrite: func() int64 {
+		r.Follow(Target{Host: "127.0.0.1", Port: 1}) // its waiters have been woken
+		return 0
+	}}
+	err := r.wait(&command.Ctx{Args: requestArgs("WAIT", "1", "0"), Out: &resp.Writer{}, Client: client})
+	if !errors.Is(err, errWaitReplica) || client.parked {
+		t.Fatalf("parked %v, %v", client.parked, err)
+	}
+}
+
+func requestArgs(words ...string) (args [][]byte) {
+	for _, w := range words {
+		args = append(args, []byte(w))
+	}
+	return args
 }

@@ -30,7 +30,7 @@ type waiter struct {
 // wait is WAIT numreplicas timeout: it returns how many replicas have acknowledged the
 // writes of this connection, waiting until there are numreplicas of them.
 func (r *Replication) wait(c *command.Ctx) error {
-	if r.replica.Load() {
+	if r.replica.Load() { // whatever the arguments are
 		return errWaitReplica
 	}
 	want, ok := command.ParseInt(c.Args[1])
@@ -52,6 +52,9 @@ func (r *Replication) wait(c *command.Ctx) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.replica.Load() { // who waits from now on is woken by Follow
+		return errWaitReplica
+	}
 	n := r.ackedByLocked(offset)
 	if n >= want || c.InExec || c.Client == nil {
 		c.Out.Int(n)
