@@ -146,6 +146,27 @@ func (c *Ctx) Effect(slot slots.Slot, args ...[]byte) {
 	}
 }
 
+// StageExpiry makes the deletion of an expired key that c.DB meets a part of the block,
+// in its place: within EXEC an earlier command may have given the key that time. It is
+// called each time c.DB is set for a run within EXEC.
+func (c *Ctx) StageExpiry() {
+	if c.Block != nil {
+		c.DB.SetSink(stagedExpiry{c.Block})
+	}
+}
+
+// stagedExpiry is an engine.Sink whose words become effects of a block.
+type stagedExpiry struct{ block *effects.Block }
+
+var wordDel = []byte("DEL")
+
+// Append implements engine.Sink.
+func (x stagedExpiry) Append(slot slots.Slot, db int, e engine.Effect) {
+	if e.Kind == engine.EffectDelete {
+		x.block.Add(slot, db, wordDel, e.Key)
+	}
+}
+
 // NoEffect says that nothing is to be propagated though data changed.
 func (c *Ctx) NoEffect() { c.staged = true }
 

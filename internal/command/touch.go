@@ -47,5 +47,7 @@ func (c *Ctx) In(db int) engine.Access {
 	if c.Applying {
 		mode = engine.ModeApply
 	}
-	return c.Keyspace.Access(db, c.Now(), mode)
+	a := c.Keyspace.Access(db, c.Now(), mode)
+	a.SetSink(c.DB.Sink())
+	return a
 }

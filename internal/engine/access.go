@@ -26,6 +26,7 @@ type Access struct {
 	db      int32
 	mode    AccessMode
 	noTouch bool
+	sink    Sink // nil: the keyspace's own
 }
 
 // Access returns an access to database db at nowMillis, Unix time in milliseconds.
@@ -41,6 +42,13 @@ func (a *Access) Now() int64 { return a.now }
 
 // SetNoTouch makes Find leave the access clock as it is (CLIENT NO-TOUCH).
 func (a *Access) SetNoTouch(on bool) { a.noTouch = on }
+
+// SetSink makes the access tell s instead of the keyspace's sink of the expired keys that
+// it deletes. nil takes that back.
+func (a *Access) SetSink(s Sink) { a.sink = s }
+
+// Sink returns what SetSink has set.
+func (a *Access) Sink() Sink { return a.sink }
 
 // spot is where a key is, or would be.
 type spot struct {
@@ -82,7 +90,11 @@ func (a *Access) lookLocked(p *spot, s slots.Slot, key []byte) bool {
 		return true
 	}
 	if a.mode == ModePrimary {
-		a.k.expireLocked(p, s, int(a.db))
+		sink := a.sink
+		if sink == nil {
+			sink = a.k.sink
+		}
+		a.k.expireLocked(p, s, int(a.db), sink)
 	}
 	return false
 }
@@ -92,10 +104,10 @@ func (a *Access) expiredLocked(r table.Rec) bool {
 	return at != 0 && a.now > at && a.mode != ModeApply
 }
 
-// expireLocked deletes the expired key at p, after the Sink has heard of it.
-func (k *Keyspace) expireLocked(p *spot, s slots.Slot, db int) {
-	if k.sink != nil {
-		k.sink.Append(s, db, Effect{EffectDelete, p.rec.Key()})
+// expireLocked deletes the expired key at p, after sink, if there is one, has heard of it.
+func (k *Keyspace) expireLocked(p *spot, s slots.Slot, db int, sink Sink) {
+	if sink != nil {
+		sink.Append(s, db, Effect{EffectDelete, p.rec.Key()})
 	}
 	k.expired.Add(1)
 	p.removeLocked()

@@ -169,6 +169,6 @@ func (k *Keyspace) fireLocked(sh *shard, sp *space, db int, e wheelEntry, now in
 		sp.enterLocked(sh.arena, p.rec, p.local, p.hash, now)
 		return false
 	}
-	k.expireLocked(&p, k.slotOf(sh.index, p.local), db)
+	k.expireLocked(&p, k.slotOf(sh.index, p.local), db, k.sink)
 	return true
 }

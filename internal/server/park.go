@@ -99,6 +99,7 @@ func (s *Session) abandon() {
 		s.dropBlock()
 	}
 	s.unwatch()
+	s.tally.flush(s.srv)
 }
 
 // parkRetry makes the session wait for a wake and run its command again from its gates.

@@ -302,10 +302,10 @@ func (s *Session) Close() {
 	if s.parked != nil {
 		s.unpark()
 	}
-	if s.wait != offLoop {
+	if s.wait != offLoop { // else the end of the run does it
 		s.unwatch()
+		s.tally.flush(s.srv)
 	}
-	s.tally.flush(s.srv)
 	s.srv.unregister(s)
 }
 

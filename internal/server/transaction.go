@@ -140,6 +140,7 @@ func (s *Session) beginExec(c *command.Ctx) (done bool, err error) {
 func (s *Session) runQueued(c *command.Ctx, q *queued) error {
 	start := len(c.Out.Buf)
 	c.DB = c.Keyspace.Access(s.db, c.Now(), s.srv.accessMode())
+	c.StageExpiry()
 	c.Begin(q.spec, q.args, q.keyArg, q.slot)
 	var err error
 	if e := s.srv.wrongMode(q.spec); e != nil {

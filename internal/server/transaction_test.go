@@ -298,3 +298,59 @@ func FuzzSession(f *testing.F) {
 		}
 	})
 }
+
+// What expires within an EXEC, since a command of it said so, is deleted in its place.
+func TestExpiryWithinExec(t *testing.T) {
+	h := newHarness(t, nil)
+	h.log.SetBacklog(true, 1<<20)
+	c := h.client()
+	c.do("multi|set a 5|expire a -1|incr a|exec|get a", "+OK|+QUEUED|+QUEUED|+QUEUED|*3|+OK|:1|:1|$1|1")
+	r, err := h.log.NewReader(0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	got, err := r.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []byte
+	for _, req := range []string{"SELECT 0", "MULTI", "set a 5", "DEL a", "incr a", "EXEC"} {
+		want = append(want, request(strings.Fields(req)...)...)
+	}
+	if string(got) != string(want) {
+		t.Errorf("log holds\n%q, want\n%q", got, want)
+	}
+}
+
+// A session that is closed while its command counts hits off-loop leaves the counters
+// to that run; the race detector sees it otherwise.
+func TestClosedWhileCounting(t *testing.T) {
+	began, end := make(chan struct{}), make(chan struct{})
+	h := newHarness(t, nil, command.Spec{
+		Name: "count", Arity: 1, Flags: command.ReadOnly, Shards: command.ShardsAll,
+		Run: func(c *command.Ctx) error {
+			if !c.Owner {
+				return command.ErrSlow
+			}
+			close(began)
+			<-end
+			c.Hits++
+			return nil
+		},
+	})
+	c := h.client()
+	c.feed("count\r\n")
+	<-began
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		close(end)
+		c.close()
+	}()
+	<-closed
+	h.srv.running.Wait()
+	if got := h.srv.Totals(nil); got.Hits != 1 {
+		t.Errorf("%d hits", got.Hits)
+	}
+}

@@ -160,6 +160,7 @@ func setPairs(c *command.Ctx, reply func(*resp.Writer)) error {
 		if err := c.DB.SetString(c.Slot(i), c.Args[i], c.Args[i+1], 0); err != nil {
 			for j := 1; j < i; j += 2 { // what is stored stays, so it must be propagated
 				c.Effect(c.Slot(j), wordSet, c.Args[j], c.Args[j+1])
+				c.TouchIn(c.DB.DB(), j)
 			}
 			return stored(err)
 		}
