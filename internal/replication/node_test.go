@@ -15,7 +15,7 @@ import (
 	"github.com/redwingdb/redwing/internal/commands/str"
 	"github.com/redwingdb/redwing/internal/effects"
 	"github.com/redwingdb/redwing/internal/engine"
-	"github.com/redwingdb/redwing/internal/persist/redistest"
+	"github.com/redwingdb/redwing/internal/redistest"
 	"github.com/redwingdb/redwing/internal/resp"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/redwingdb/redwing/internal/persist/redistest"
+	"github.com/redwingdb/redwing/internal/redistest"
 )
 
 // redisState reads all keys of a redis-server, in the form of node.state.

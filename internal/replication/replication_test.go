@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redwingdb/redwing/internal/persist/redistest"
+	"github.com/redwingdb/redwing/internal/redistest"
 )
 
 // write sends seeded random writes over several databases.

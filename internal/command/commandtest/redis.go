@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/redwingdb/redwing/internal/redistest"
 	"github.com/redwingdb/redwing/internal/resp"
 )
 
@@ -45,43 +43,11 @@ func (r *Redis) Again() *Redis {
 	return Dial(r.t, r.socket)
 }
 
-// startWait bounds how long redis-server may take to answer.
-const startWait = 10 * time.Second
-
-// StartRedis starts the redis-server of this machine on a socket of its own, without
-// persistence. The test fails where there is none.
+// StartRedis starts a redis-server on a socket of its own, without persistence, and
+// returns a connection to it.
 func StartRedis(t testing.TB, args ...string) *Redis {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Fatalf("redis-server, the oracle of this test, is missing: install the Debian package redis-server (%v)", err)
-	}
-	dir, err := os.MkdirTemp("", "rw") // t.TempDir may be too long for a socket's name
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "s")
-	cmd := exec.Command(path, append([]string{"--port", "0", "--unixsocket", socket, "--save", "", "--dir", dir}, args...)...)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	deadline := time.Now().Add(startWait)
-	for {
-		conn, err := net.Dial("unix", socket)
-		if err == nil {
-			t.Cleanup(func() { conn.Close() })
-			return &Redis{t, socket, conn, bufio.NewReader(conn)}
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("redis-server does not answer after %v: %v", startWait, err)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	return Dial(t, redistest.StartAtSocket(t, args...))
 }
 
 // Do sends a request and returns the bytes of its reply.

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/redwingdb/redwing/internal/persist/redistest"
+	"github.com/redwingdb/redwing/internal/redistest"
 )
 
 // Redis accepts our file, and has the same keys.

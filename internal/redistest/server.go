@@ -1,5 +1,6 @@
 // Package redistest starts Debian's redis-server for tests that compare with it or
-// talk to it. Only tests import it.
+// talk to it, and has a client that gives replies as plain text. Only tests and helpers
+// of tests import it.
 package redistest
 
 import (
@@ -9,6 +10,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -46,33 +48,60 @@ func Start(t testing.TB, directives ...string) *Server {
 // StartIn is Start in a given directory.
 func StartIn(t testing.TB, dir string, directives ...string) *Server {
 	t.Helper()
-	path := Lookup(t, "redis-server")
 	// The port may be taken between its choice and its use: try a few.
-	var output bytes.Buffer
+	var output string
 	for range 5 {
 		s := &Server{Host: "127.0.0.1", Port: freePort(t), Dir: dir, t: t}
-		args := append([]string{"--port", strconv.Itoa(s.Port), "--bind", s.Host, "--save", "", "--dir", dir,
+		args := append([]string{"--port", strconv.Itoa(s.Port), "--bind", s.Host,
 			"--logfile", filepath.Join(dir, "redis.log"), "--repl-diskless-sync-delay", "0"}, directives...)
-		cmd := exec.Command(path, args...)
-		output.Reset()
-		cmd.Stdout, cmd.Stderr = &output, &output
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan struct{})
-		go func() { _ = cmd.Wait(); close(ended) }() // its exit code says nothing after a kill
-		if s.awaitUp(ended) {
-			t.Cleanup(func() {
-				_ = cmd.Process.Kill()
-				<-ended
-			})
+		var ok bool
+		if output, ok = run(t, dir, "tcp", s.Addr(), args); ok {
 			return s
 		}
+	}
+	t.Fatalf("redis-server does not start: %s", output)
+	return nil
+}
+
+// StartAtSocket starts a redis-server that listens at a unix socket alone, and returns
+// the socket's path. The rest is as with Start.
+func StartAtSocket(t testing.TB, directives ...string) (socket string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "rw") // t.TempDir may be too long for a socket's name
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	socket = filepath.Join(dir, "s")
+	output, ok := run(t, dir, "unix", socket, append([]string{"--port", "0", "--unixsocket", socket}, directives...))
+	if !ok {
+		t.Fatalf("redis-server does not start: %s", output)
+	}
+	return socket
+}
+
+// run starts a redis-server that ends with the test. ok is false, and the process has
+// ended, if it does not answer at addr; output is then what it said.
+func run(t testing.TB, dir, network, addr string, args []string) (output string, ok bool) {
+	t.Helper()
+	cmd := exec.Command(Lookup(t, "redis-server"), append([]string{"--save", "", "--dir", dir}, args...)...)
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }() // its exit code says nothing after a kill
+	end := func() {
 		_ = cmd.Process.Kill()
 		<-ended
 	}
-	t.Fatalf("redis-server does not start: %s", output.String())
-	return nil
+	if !awaitUp(network, addr, ended) {
+		end()
+		return said.String(), false
+	}
+	t.Cleanup(end)
+	return "", true
 }
 
 // freePort finds a free port below the range that the system gives to clients: a
@@ -91,12 +120,13 @@ func freePort(t testing.TB) int {
 	return 0
 }
 
-func (s *Server) awaitUp(ended <-chan struct{}) bool {
+// awaitUp waits until a server answers at addr; false if ended is closed first.
+func awaitUp(network, addr string, ended <-chan struct{}) bool {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(10 * time.Second)
 	for {
-		if c, err := net.Dial("tcp", s.Addr()); err == nil {
+		if c, err := net.Dial(network, addr); err == nil {
 			_ = c.SetDeadline(time.Now().Add(time.Second))
 			_, _ = c.Write([]byte("PING\r\n"))
 			var reply [64]byte
