@@ -219,7 +219,7 @@ func (n *Node) replicationOptions() replication.Options {
 	o := replication.Options{Keyspace: n.keyspace, Log: n.effects, Settings: n.replicationSettings, Logger: n.log}
 	if n.cluster != nil {
 		o.Cluster = true
-		o.Node, o.Run = string(n.cluster.Self()), string(n.cluster.runID)
+		o.Node, o.Run = func() string { return string(n.cluster.Self()) }, string(n.cluster.runID)
 	}
 	return o
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/redwingdb/redwing/internal/config"
 )
 
-// TestResetsAtOnce sends several RESET HARD at the same time: what runs under the node's
-// id runs once afterwards, and under the id it has then.
-func TestResetsAtOnce(t *testing.T) {
+// startMember starts a cluster node whose parts the test can see.
+func startMember(t *testing.T) (*Node, *running) {
+	t.Helper()
 	cfg, err := config.Parse(nil, []string{
 		"--bind", "127.0.0.1", "--logfile", filepath.Join(t.TempDir(), "log"), "--dir", t.TempDir(),
 		"--port", strconv.Itoa(freePort(t)), "--cluster-enabled", "yes",
@@ -30,6 +30,40 @@ func TestResetsAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{t: t, port: int(cfg.Port.Get()), stop: cancel, done: make(chan error, 1)}
 	go func() { r.done <- n.Run(ctx) }()
+	return n, r
+}
+
+// TestReplicaAfterResetHard: a node that has drawn a new id tells its primary that one.
+func TestReplicaAfterResetHard(t *testing.T) {
+	primary, p := startMember(t)
+	replica, r := startMember(t)
+	p.awaitReply("CLUSTER ADDSLOTSRANGE 0 16383", "+OK")
+	before := replica.cluster.Self()
+	r.awaitReply("CLUSTER RESET HARD", "+OK")
+	if replica.cluster.Self() == before {
+		t.Fatal("the id is the same")
+	}
+	r.awaitReply("CLUSTER MEET 127.0.0.1 "+strconv.Itoa(p.port), "+OK")
+	r.awaitReply("CLUSTER REPLICATE "+string(primary.cluster.Self()), "+OK")
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		list := primary.repl.Replicas()
+		if len(list) == 1 && list[0].Node == string(replica.cluster.Self()) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("attached: %+v, want node %s", list, replica.cluster.Self())
+		}
+		time.Sleep(5 * time.Millisecond) // the rate at which it is asked
+	}
+	r.end()
+	p.end()
+}
+
+// TestResetsAtOnce sends several RESET HARD at the same time: what runs under the node's
+// id runs once afterwards, and under the id it has then.
+func TestResetsAtOnce(t *testing.T) {
+	n, r := startMember(t)
 	r.awaitReply("CLUSTER ADDSLOTSRANGE 0 16383", "+OK")
 	const resets = 8
 	var wg sync.WaitGroup

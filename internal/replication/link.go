@@ -274,8 +274,8 @@ func (s *session) greet(set Settings) error {
 	}
 	steps = append(steps, step{[]string{"REPLCONF", "capa", "eof", "capa", "psync2"}, false})
 	if s.mark != (Mark{}) {
-		if s.r.o.Node != "" {
-			steps = append(steps, step{[]string{"REPLCONF", "rw-node", s.r.o.Node + "/" + s.r.o.Run}, false})
+		if s.r.o.Node != nil {
+			steps = append(steps, step{[]string{"REPLCONF", "rw-node", s.r.o.Node() + "/" + s.r.o.Run}, false})
 		}
 		// A server that is not this primary at this term answers an error.
 		steps = append(steps, step{[]string{"REPLCONF", "rw-shard", s.mark.String()}, s.r.o.Cluster})

@@ -80,7 +80,7 @@ func startNode(t *testing.T, o nodeOptions) *node {
 	}
 	n.rep = New(Options{
 		Dropped: dropped, Followed: o.followed,
-		Keyspace: n.ks, Log: n.log, Cluster: o.cluster, SyncQueueBytes: o.syncQueue, Node: o.id, Run: o.id + "-run",
+		Keyspace: n.ks, Log: n.log, Cluster: o.cluster, SyncQueueBytes: o.syncQueue, Node: func() string { return o.id }, Run: o.id + "-run",
 		Settings: func() Settings { return *n.settings.Load() }, Logger: logger,
 	})
 	if n.table, err = command.NewTable(str.Specs(), keys.Specs(keys.Deps{}), n.rep.Specs()); err != nil {

@@ -22,8 +22,10 @@ type Options struct {
 	Log      *effects.Log
 	// Cluster: marks are demanded and sent, REPLICAOF is refused.
 	Cluster bool
-	// Node and Run are told to the primary of the same cluster.
-	Node, Run string
+	// Node, whose answer may change, and Run are told to the primary of the same cluster.
+	// nil: they are not.
+	Node func() string
+	Run  string
 	// Settings is asked when they are needed, never on the hot path. nil: defaults.
 	Settings func() Settings
 	// Dial connects to a primary. nil: plain TCP.
