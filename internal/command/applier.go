@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/redwingdb/redwing/internal/clock"
 	"github.com/redwingdb/redwing/internal/engine"
@@ -36,6 +37,7 @@ type Applier struct {
 func NewApplier(t *Table, ks *engine.Keyspace) *Applier {
 	a := &Applier{table: t, ks: ks}
 	a.ctx.Keyspace, a.ctx.Out, a.ctx.Applying = ks, &a.out, true
+	a.ctx.MaxBulkBytes = math.MaxInt64 // the limit was the sender's to keep, by its own settings
 	a.ctx.DB = ks.Access(0, 0, engine.ModeApply)
 	return a
 }

@@ -122,7 +122,7 @@ func (s *session) loadRDB(ld *loader, src *bufio.Reader) error {
 	r := s.r
 	ks := r.o.Keyspace
 	ld.streamDB = -1
-	in := rdb.NewReader(src, rdb.ReaderOptions{MaxDB: ks.Databases() - 1})
+	in := rdb.NewReader(src, rdb.ReaderOptions{MaxString: maxStreamBulk, MaxDB: ks.Databases() - 1})
 	for {
 		ev, err := in.Next()
 		if err != nil {

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -348,4 +349,22 @@ func requestArgs(words ...string) (args [][]byte) {
 		args = append(args, []byte(w))
 	}
 	return args
+}
+
+// proto-max-bulk-len is the primary's: a copy takes values that this node's own clients
+// could not write.
+func TestLongerThanOwnLimit(t *testing.T) {
+	st, _ := newStream(t, false)
+	rdb := "REDIS0010\xfe\x00\x00\x01a\x80\x30\x00\x00\x00xyz" // a value of 768 MiB, broken off
+	st.r.mu.target, st.r.mu.link = &Target{Host: "h", Port: 1}, st.l
+	st.in = bufio.NewReader(strings.NewReader("$EOF:" + strings.Repeat("0", eofMark) + "\r\n" + rdb))
+	if err := st.load(newID(), 7); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("full sync: %v", err)
+	}
+	if testing.Short() {
+		return // what follows takes half a gigabyte
+	}
+	if _, err := st.feed(requests("SELECT 0", "SETRANGE a 536870912 x")); err != nil {
+		t.Errorf("stream: %v", err)
+	}
 }
