@@ -105,6 +105,7 @@ type Driver struct {
 		asks      map[uint64]chan bool // renewals waiting for AnswerAsk
 		handing   bool                 // a handover is under way here
 		asked     int64                // when the leader was last asked who is down
+		noted     int64                // when a leader last answered a Release
 		closed    bool
 	}
 }

@@ -20,6 +20,8 @@ var (
 	// ErrNotCaughtUp is returned when the replica did not reach the primary's
 	// offset in time; the primary goes on.
 	ErrNotCaughtUp = errors.New("failover: the replica did not catch up in time")
+	// ErrNoHeir is returned by Release when every replica has gone meanwhile.
+	ErrNoHeir = errors.New("failover: no replica is there to take over")
 	// ErrRefused is returned when the other side says no; its words follow.
 	ErrRefused = errors.New("failover: refused")
 )
@@ -27,6 +29,9 @@ var (
 const (
 	releaseTimeout = 400 * time.Millisecond
 	catchUpWait    = 2 * time.Second
+	// heirPatience is how often a primary that has released looks whether a replica is
+	// still there.
+	heirPatience = 100 * time.Millisecond
 )
 
 // renew sends what the holder wants sent. Without a shard of its own a node asks
@@ -41,13 +46,18 @@ func (d *Driver) renew(v *topology.View, voters []topology.NodeID, a *Ask, r *Re
 	case r != nil:
 		for _, to := range d.leaders(v, voters, true) {
 			if to == d.o.Self {
-				d.takeRelease(to, *r)
+				d.releaseNoted(d.takeRelease(to, *r))
 				continue
 			}
-			d.call(to, kindRelease, r, releaseTimeout, func([]byte) {})
+			d.call(to, kindRelease, r, releaseTimeout, func(reply []byte) {
+				if got, err := decode[outcome](reply); err == nil {
+					d.releaseNoted(got)
+				}
+			})
 		}
+		d.askDown(v, voters, true)
 	default:
-		d.askDown(v, voters)
+		d.askDown(v, voters, false)
 	}
 }
 
@@ -123,12 +133,13 @@ func (d *Driver) takeReply(to topology.NodeID, r renewReply) {
 	}
 }
 
-// askDown has a replica ask the leader who is down, a few times in NodeTimeout.
-func (d *Driver) askDown(v *topology.View, voters []topology.NodeID) {
+// askDown asks the leader who is down, a few times in NodeTimeout. A primary learns it
+// with its renewals, unless it has released its lease.
+func (d *Driver) askDown(v *topology.View, voters []topology.NodeID, released bool) {
 	d.mu.Lock()
 	now := d.o.Mono()
 	due := d.mu.leader == nil && now-d.mu.asked >= d.mu.timing.NodeTimeout/4
-	if s := v.ShardOf(d.o.Self); s != nil && s.Primary == d.o.Self {
+	if s := v.ShardOf(d.o.Self); s != nil && s.Primary == d.o.Self && !released {
 		due = false // its renewals bring the answer
 	}
 	if due {
@@ -151,13 +162,13 @@ func (d *Driver) askDown(v *topology.View, voters []topology.NodeID) {
 }
 
 // Release gives this node's shard up, at shutdown: writes are held, the lease ends,
-// and the leader promotes another copy. It returns when the View shows that or ctx
-// ends. A shard without another copy, and a node that is no primary, have nothing
-// to release.
+// and the leader promotes another copy. It returns when the View shows that, no other
+// copy or no leader is there any more, or ctx ends. A shard without another copy, and a node that is
+// no primary, have nothing to release.
 func (d *Driver) Release(ctx context.Context) error {
 	v := d.o.Log.View()
 	s := v.ShardOf(d.o.Self)
-	if s == nil || !v.IsPrimary(d.o.Self, d.o.Local.Run()) || len(s.Replicas) == 0 {
+	if s == nil || !v.IsPrimary(d.o.Self, d.o.Local.Run()) || !d.hasHeir(s) {
 		return nil
 	}
 	offset, err := d.o.Local.HoldWrites(ctx)
@@ -167,7 +178,44 @@ func (d *Driver) Release(ctx context.Context) error {
 	if !d.release(Released{Shard: s.ID, Term: s.Term, Offset: offset, Leaving: true}) {
 		return nil
 	}
-	return d.awaitTerm(ctx, s.ID, s.Term)
+	d.releaseNoted(outcome{OK: true}) // a leader is given NodeTimeout from now on
+	for {
+		soon, cancel := context.WithTimeout(ctx, heirPatience)
+		err := d.awaitTerm(soon, s.ID, s.Term)
+		cancel()
+		if err == nil || ctx.Err() != nil || d.ctx.Err() != nil {
+			return err
+		}
+		if !d.hasHeir(s) {
+			return ErrNoHeir
+		}
+		d.mu.Lock()
+		silent := d.o.Mono()-d.mu.noted >= d.mu.timing.NodeTimeout
+		d.mu.Unlock()
+		if silent {
+			return ErrNoLeader
+		}
+	}
+}
+
+// releaseNoted remembers that a leader has taken the Release.
+func (d *Driver) releaseNoted(got outcome) {
+	if !got.OK {
+		return
+	}
+	d.mu.Lock()
+	d.mu.noted = d.o.Mono()
+	d.mu.Unlock()
+}
+
+// hasHeir reports whether a replica of the shard is there, as far as this node knows.
+func (d *Driver) hasHeir(s *topology.Shard) bool {
+	for _, id := range s.Replicas {
+		if !d.Down(id) {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *Driver) release(r Released) bool {

@@ -359,6 +359,22 @@ func TestReleaseAtShutdown(t *testing.T) {
 	}
 }
 
+// TestReleaseWithoutHeir: a primary whose replica has just died does not wait for it.
+func TestReleaseWithoutHeir(t *testing.T) {
+	c := newCluster(t)
+	c.await("the primary's lease", func() bool { return c.serves(0) })
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	c.nodes[1].kill()
+	if err := c.nodes[0].driver.Release(ctx); err != nil && !errors.Is(err, ErrNoHeir) {
+		t.Fatal(err)
+	}
+	c.await("the death is known", func() bool { return c.nodes[0].driver.Down(testID(1)) })
+	if err := c.nodes[0].driver.Release(ctx); err != nil { // nothing is held for nobody
+		t.Error(err)
+	}
+}
+
 func TestLeaderChange(t *testing.T) {
 	c := newCluster(t)
 	c.await("the primary's lease", func() bool { return c.serves(0) })
