@@ -42,7 +42,7 @@ func TestFailoverTime(t *testing.T) {
 	slices.Sort(took)
 	median := took[len(took)/2]
 	t.Logf("median of %d: %v (best %v, worst %v)", rounds, median, took[0], took[len(took)-1])
-	if median > bound {
+	if median > bound && !raced {
 		t.Errorf("median %v, want at most %v", median, bound)
 	}
 }
@@ -133,7 +133,7 @@ func TestMoveUnderLoad(t *testing.T) {
 	t.Logf("%d slots with %d keys moved in %v while %d writes were acknowledged; longest silence of a writer %v",
 		moved, keys, took.Round(time.Millisecond), load.acks.Load(), time.Duration(load.silence.Load()).Round(time.Millisecond))
 	load.stop(t)
-	if took > bound {
+	if took > bound && !raced {
 		t.Errorf("the move took %v, want at most %v", took, bound)
 	}
 	load.verify(t, target)

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,11 @@ func runMain(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	bin = dir
-	build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "../../cmd/node", "../../cmd/clusterctl")
+	args := []string{"build", "-o", dir + string(filepath.Separator)}
+	if raced {
+		args = append(args, "-race", "-tags", "arenacheck")
+	}
+	build := exec.Command("go", append(args, "../../cmd/node", "../../cmd/clusterctl")...)
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 		return 1
@@ -160,6 +165,9 @@ func (p *process) signal(sig syscall.Signal) {
 func (p *process) cleanup() {
 	_ = p.cmd.Process.Kill() // it may have ended
 	<-p.done
+	if log, err := os.ReadFile(p.logPath()); err != nil || bytes.Contains(log, []byte("DATA RACE")) || bytes.Contains(log, []byte("panic: ")) {
+		p.t.Errorf("node %s: %v: a data race, a panic, or no log", p.addr, err)
+	}
 	if p.t.Failed() {
 		p.t.Logf("log of %s:\n%s", p.addr, p.log())
 	}
