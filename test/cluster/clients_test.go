@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+	"github.com/redwingdb/redwing/test/realnode"
 )
 
 // TestRealClients walks a cluster through its life with unchanged clients: redis-cli
@@ -49,7 +50,7 @@ func TestRealClients(t *testing.T) {
 
 	victim.start()
 	victim.await()
-	eventually(t, 30*time.Second, func() error { return linkedReplica(victim) })
+	realnode.Eventually(t, 30*time.Second, func() error { return linkedReplica(victim) })
 	cluster.awaitHealthy(t)
 	w.awaitConfirmed(10 * time.Second)
 	w.verify("after the restart")
@@ -88,7 +89,7 @@ func TestRealClients(t *testing.T) {
 // redisCLIAgrees runs redis-cli's own checks.
 func redisCLIAgrees(t *testing.T, n nodes) {
 	t.Helper()
-	eventually(t, 20*time.Second, func() error {
+	realnode.Eventually(t, 20*time.Second, func() error {
 		out, err := tryRun("redis-cli", "--cluster", "check", n[0].addr)
 		if err != nil || !strings.Contains(out, "[OK] All nodes agree about slots configuration.") || !strings.Contains(out, "[OK] All 16384 slots covered.") {
 			return fmt.Errorf("redis-cli --cluster check: %w\n%s", err, out)
@@ -163,7 +164,7 @@ func linkedReplica(p *process) error {
 func waitReplicated(t *testing.T, n nodes) {
 	t.Helper()
 	for _, p := range n.byRole(t, "master") {
-		eventually(t, 20*time.Second, func() error {
+		realnode.Eventually(t, 20*time.Second, func() error {
 			got := p.must("WAIT", "1", "1000")
 			if got != "1" {
 				return fmt.Errorf("%s has %s replicas that are up to date", p.addr, got)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redwingdb/redwing/internal/slots"
+	"github.com/redwingdb/redwing/test/realnode"
 )
 
 // TestFailoverTime kills a primary with default settings again and again and
@@ -36,7 +37,7 @@ func TestFailoverTime(t *testing.T) {
 		took = append(took, d)
 		victim.start()
 		victim.await()
-		eventually(t, 30*time.Second, func() error { return linkedReplica(victim) })
+		realnode.Eventually(t, 30*time.Second, func() error { return linkedReplica(victim) })
 		cluster.awaitHealthy(t)
 	}
 	slices.Sort(took)
@@ -123,7 +124,7 @@ func TestMoveUnderLoad(t *testing.T) {
 		args = append(args, int(r.From), int(r.To))
 	}
 	source.must(append(args, "NODE", target.must("CLUSTER", "MYID"))...)
-	eventually(t, 60*time.Second, func() error {
+	realnode.Eventually(t, 60*time.Second, func() error {
 		if n := slotCount(t, source); n > 5462-moved {
 			return fmt.Errorf("the source still owns %d slots; %s", n, source.must("CLUSTER", "GETSLOTMIGRATIONS"))
 		}

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,32 +15,13 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redwingdb/redwing/test/realnode"
 )
 
 // bin holds the binaries under test, built once for the whole package.
 var bin string
 
-func TestMain(m *testing.M) { os.Exit(runMain(m)) }
-
-func runMain(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "redwing-bin")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	bin = dir
-	args := []string{"build", "-o", dir + string(filepath.Separator)}
-	if raced {
-		args = append(args, "-race", "-tags", "arenacheck")
-	}
-	build := exec.Command("go", append(args, "../../cmd/node", "../../cmd/clusterctl")...)
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(realnode.Main(m, &bin, raced)) }
 
 // process is one node.
 type process struct {
@@ -64,7 +43,7 @@ func start(t *testing.T, n int, args ...string) nodes {
 	need(t, "redis-cli", "redis-tools")
 	var out nodes
 	for range n {
-		p := &process{t: t, port: freePort(t), dir: t.TempDir(), args: args}
+		p := &process{t: t, port: realnode.FreePorts(t, 1), dir: t.TempDir(), args: args}
 		p.addr = fmt.Sprintf("127.0.0.1:%d", p.port)
 		p.start()
 		t.Cleanup(p.cleanup)
@@ -81,27 +60,6 @@ func need(t *testing.T, program, pkg string) {
 	if _, err := exec.LookPath(program); err != nil {
 		t.Fatalf("%s is missing: install the Debian package %s", program, pkg)
 	}
-}
-
-// freePort returns a port below the ephemeral range such that its bus port is free too.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 200 {
-		port := 12000 + rand.IntN(9000)
-		if free(port) && free(port+10000) {
-			return port
-		}
-	}
-	t.Fatal("found no free port")
-	return 0
-}
-
-func free(port int) bool {
-	ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
-		return false
-	}
-	return ln.Close() == nil
 }
 
 func (p *process) start() {
@@ -128,7 +86,7 @@ func (p *process) logPath() string { return filepath.Join(p.dir, "node.log") }
 
 func (p *process) await() {
 	p.t.Helper()
-	eventually(p.t, 15*time.Second, func() error {
+	realnode.Eventually(p.t, 15*time.Second, func() error {
 		select {
 		case <-p.done:
 			p.t.Fatalf("node %s has ended:\n%s", p.addr, p.log())
@@ -263,30 +221,11 @@ func (n nodes) create(t *testing.T, replicas int) {
 // awaitHealthy waits until clusterctl check finds no fault.
 func (n nodes) awaitHealthy(t *testing.T) {
 	t.Helper()
-	eventually(t, 40*time.Second, func() error {
+	realnode.Eventually(t, 40*time.Second, func() error {
 		out, err := tryRun(filepath.Join(bin, "clusterctl"), "-a", n[0].addr, "check")
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}
 		return nil
 	})
-}
-
-// eventually repeats f until it returns nil; it fails the test with f's last error
-// when the time is over.
-func eventually(t *testing.T, limit time.Duration, f func() error) {
-	t.Helper()
-	deadline := time.Now().Add(limit)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := f()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %v", limit, err)
-		}
-		<-tick.C
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redwingdb/redwing/test/realnode"
 )
 
 // clusterClient returns go-redis' unchanged cluster client.
@@ -63,7 +64,7 @@ func startWriters(t *testing.T, addrs []string, n int) *writers {
 		go w.write(ctx, k)
 	}
 	t.Cleanup(w.stop)
-	eventually(t, 20*time.Second, func() error {
+	realnode.Eventually(t, 20*time.Second, func() error {
 		for _, k := range w.keys {
 			if k.confirmed.Load() == 0 {
 				return fmt.Errorf("no write to %s is confirmed yet: %s", k.name, w.errors())
@@ -149,7 +150,7 @@ func (w *writers) verify(when string) {
 	w.t.Helper()
 	for _, k := range w.keys {
 		confirmed := k.confirmed.Load()
-		eventually(w.t, 10*time.Second, func() error {
+		realnode.Eventually(w.t, 10*time.Second, func() error {
 			got, err := w.client.Get(context.Background(), k.name).Int64()
 			if err != nil {
 				return err
@@ -191,7 +192,7 @@ func (w *writers) awaitNewer(limit time.Duration, newest func(*counterKey) int64
 	w.t.Helper()
 	for _, k := range w.keys {
 		from := k.sent.Load()
-		eventually(w.t, limit, func() error {
+		realnode.Eventually(w.t, limit, func() error {
 			if newest(k) > from {
 				return nil
 			}
@@ -224,7 +225,7 @@ func checkKeys(t *testing.T, c *redis.ClusterClient, n int, when string) {
 	const batch = 1000
 	for i := 0; i < n; i += batch {
 		var cmds []redis.Cmder
-		eventually(t, 15*time.Second, func() (err error) {
+		realnode.Eventually(t, 15*time.Second, func() (err error) {
 			pipe := c.Pipeline()
 			for j := i; j < min(n, i+batch); j++ {
 				pipe.Get(ctx, fmt.Sprintf("key:%d", j))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redwingdb/redwing/test/realnode"
 )
 
 // Wrong input is refused before anything is changed.
@@ -19,7 +20,7 @@ func TestCreateRefuses(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 5*time.Second, func() error { // it serves when it has its lease
+	realnode.Eventually(t, 5*time.Second, func() error { // it serves when it has its lease
 		return ask(full, func(c *redis.Client) error { return c.Set(context.Background(), "key", "value", 0).Err() })
 	})
 	for _, c := range []struct {

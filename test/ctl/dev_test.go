@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/redwingdb/redwing/test/realnode"
 )
 
 func TestDev(t *testing.T) {
@@ -28,7 +30,7 @@ func TestDev(t *testing.T) {
 	if _, err := os.Stat(d.dir); !os.IsNotExist(err) {
 		t.Errorf("the folder is still there: %v", err)
 	}
-	eventually(t, 5*time.Second, func() error {
+	realnode.Eventually(t, 5*time.Second, func() error {
 		ln, err := net.Listen("tcp", d.addr(0))
 		if err != nil {
 			return err

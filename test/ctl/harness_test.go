@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -16,28 +15,15 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redwingdb/redwing/test/realnode"
 )
 
 // bin holds the binaries under test, built once for the whole package.
 var bin string
 
-func TestMain(m *testing.M) { os.Exit(runMain(m)) }
-
-func runMain(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "redwing-bin")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	bin = dir
-	build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "../../cmd/node", "../../cmd/clusterctl")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
-		return 1
-	}
+func TestMain(m *testing.M) {
 	redis.SetLogger(silent{}) // nodes are killed here
-	return m.Run()
+	os.Exit(realnode.Main(m, &bin, false))
 }
 
 type silent struct{}
@@ -58,7 +44,7 @@ type dev struct {
 // Directives go to its nodes.
 func newDev(t *testing.T, primaries, replicas, spare int, directives ...string) *dev {
 	t.Helper()
-	d := &dev{t: t, dir: filepath.Join(t.TempDir(), "dev"), port: freePorts(t, primaries*(1+replicas)+spare), directives: directives}
+	d := &dev{t: t, dir: filepath.Join(t.TempDir(), "dev"), port: realnode.FreePorts(t, primaries*(1+replicas)+spare), directives: directives}
 	d.args = []string{
 		"--dir", d.dir, "--port", strconv.Itoa(d.port), "--node", filepath.Join(bin, "node"),
 		"--primaries", strconv.Itoa(primaries), "--replicas", strconv.Itoa(replicas),
@@ -115,7 +101,7 @@ func (d *dev) kill(i int) {
 	if err := syscall.Kill(d.pid(i), syscall.SIGKILL); err != nil {
 		d.t.Fatal(err)
 	}
-	eventually(d.t, 5*time.Second, func() error {
+	realnode.Eventually(d.t, 5*time.Second, func() error {
 		conn, err := net.Dial("tcp", d.addr(i))
 		if err != nil {
 			return nil
@@ -157,7 +143,7 @@ func (d *dev) fresh(i int, args ...string) string {
 		_ = cmd.Process.Kill() // it may have ended
 		_ = cmd.Wait()         // how it ended does not matter
 	})
-	eventually(d.t, 15*time.Second, func() error { return ask(d.addr(i), func(c *redis.Client) error { return pong(c) }) })
+	realnode.Eventually(d.t, 15*time.Second, func() error { return ask(d.addr(i), func(c *redis.Client) error { return pong(c) }) })
 	return d.addr(i)
 }
 
@@ -175,32 +161,6 @@ func ask(addr string, f func(c *redis.Client) error) error {
 	c := redis.NewClient(&redis.Options{Addr: addr, Protocol: 2, DisableIdentity: true, MaxRetries: -1, DialTimeout: time.Second, ReadTimeout: 10 * time.Second})
 	defer c.Close()
 	return f(c)
-}
-
-// freePorts returns the first of n ports in a row that are free with their bus ports,
-// below the range of outgoing connections.
-func freePorts(t *testing.T, n int) int {
-	t.Helper()
-search:
-	for range 200 {
-		port := 12000 + rand.IntN(9000)
-		for i := range n {
-			if !free(port+i) || !free(port+i+10000) {
-				continue search
-			}
-		}
-		return port
-	}
-	t.Fatal("found no free ports")
-	return 0
-}
-
-func free(port int) bool {
-	ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
-		return false
-	}
-	return ln.Close() == nil
 }
 
 // result is what a run of the tool leaves.
@@ -261,23 +221,4 @@ func (r *running) wait() result {
 		return result{r.args, -1, "", err.Error()}
 	}
 	return result{r.args, code, r.out.String(), r.err.String()}
-}
-
-// eventually repeats f until it returns nil; it fails the test with f's last error
-// when the time is over.
-func eventually(t *testing.T, limit time.Duration, f func() error) {
-	t.Helper()
-	deadline := time.Now().Add(limit)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := f()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %v", limit, err)
-		}
-		<-tick.C
-	}
 }

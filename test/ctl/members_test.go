@@ -3,6 +3,8 @@ package ctl
 import (
 	"testing"
 	"time"
+
+	"github.com/redwingdb/redwing/test/realnode"
 )
 
 func TestMembers(t *testing.T) {
@@ -40,7 +42,7 @@ func TestMembers(t *testing.T) {
 
 	// A dead node is taken out; one with slots is not.
 	d.kill(1)
-	eventually(t, 10*time.Second, func() error {
+	realnode.Eventually(t, 10*time.Second, func() error {
 		if r := d.ctl("check"); r.code != 3 {
 			return r
 		}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redwingdb/redwing/test/realnode"
 )
 
 // hello is the opening of a bus connection (docs/format/bus.md).
@@ -119,7 +121,7 @@ func TestBusGarbage(t *testing.T) {
 	} {
 		before := p.dropped(c.reason)
 		p.dialBus(c.in, true)
-		eventually(t, 10*time.Second, func() error {
+		realnode.Eventually(t, 10*time.Second, func() error {
 			if got := p.dropped(c.reason); got <= before {
 				return fmt.Errorf("%.60q: %s is %d, was %d", c.in, c.reason, got, before)
 			}
@@ -207,7 +209,7 @@ func TestBusSecret(t *testing.T) {
 		before := a.dropped("auth")
 		got := n.dial().do("CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(a.port))
 		t.Logf("MEET without the secret: %s", got)
-		eventually(t, 10*time.Second, func() error {
+		realnode.Eventually(t, 10*time.Second, func() error {
 			if now := a.dropped("auth"); now <= before && n.dropped("auth") == 0 {
 				return fmt.Errorf("nobody has counted it: %d", now)
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/redwingdb/redwing/internal/command/commandtest"
+	"github.com/redwingdb/redwing/test/realnode"
 )
 
 // malformed are requests that break the protocol or are at its limits.
@@ -150,7 +151,7 @@ func TestHalfRequests(t *testing.T) {
 	c := p.dial()
 	c.is("+PONG", "PING")
 	c.is("$-1", "GET", "key")
-	eventually(t, 10*time.Second, func() error { // those that went are gone
+	realnode.Eventually(t, 10*time.Second, func() error { // those that went are gone
 		got, err := p.field("connected_clients", "INFO", "clients")
 		if err == nil && got != fmt.Sprint(len(whole)/3+2) {
 			err = fmt.Errorf("%s clients", got)

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/redwingdb/redwing/test/realnode"
 )
 
 // cluster6 is three primaries and three replicas.
@@ -63,7 +65,7 @@ func owner(t *testing.T, nodes []*process, key string) (primary, replica *proces
 func (p *process) accepts(key string, limit time.Duration) time.Duration {
 	p.t.Helper()
 	began := time.Now()
-	eventually(p.t, limit, func() error {
+	realnode.Eventually(p.t, limit, func() error {
 		c, err := p.tryDial()
 		if err != nil {
 			return err
@@ -83,7 +85,7 @@ func (p *process) accepts(key string, limit time.Duration) time.Duration {
 func (p *process) freeze() {
 	p.t.Helper()
 	p.signal(syscall.SIGSTOP)
-	eventually(p.t, 10*time.Second, func() error {
+	realnode.Eventually(p.t, 10*time.Second, func() error {
 		stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
 		if err != nil || len(stats) == 0 {
 			return fmt.Errorf("no threads, %v", err)
@@ -105,7 +107,7 @@ func (p *process) freeze() {
 // becomes waits until the node has a role, and for a replica a link.
 func (p *process) becomes(role string, limit time.Duration) {
 	p.t.Helper()
-	eventually(p.t, limit, func() error {
+	realnode.Eventually(p.t, limit, func() error {
 		if got := p.role(); got != role {
 			return fmt.Errorf("%s is %q", p.addr, got)
 		}
@@ -193,7 +195,7 @@ func TestStoppedPrimary(t *testing.T) {
 		old.becomes("slave", 30*time.Second)
 		c := old.dial()
 		c.is("+OK", "READONLY")
-		eventually(t, 10*time.Second, func() error {
+		realnode.Eventually(t, 10*time.Second, func() error {
 			if got := c.do("GET", key); got != "$after" {
 				return errors.New(got)
 			}
@@ -285,7 +287,7 @@ func TestEnds(t *testing.T) {
 	rest := slices.DeleteFunc(slices.Clone(nodes), func(p *process) bool { return p == lead })
 	for i := range 6 {
 		key := "b" + strconv.Itoa(i)
-		eventually(t, 30*time.Second, func() error {
+		realnode.Eventually(t, 30*time.Second, func() error {
 			var last error
 			for _, p := range rest {
 				c, err := p.tryDial()
@@ -354,13 +356,13 @@ func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Log("not root: no small file system can be made; only the node's start is tested")
-		refused(t, []string{"--port", strconv.Itoa(freePort(t)), "--dir", "/dev/full"}, "/dev/full")
+		refused(t, []string{"--port", strconv.Itoa(realnode.FreePorts(t, 1)), "--dir", "/dev/full"}, "/dev/full")
 		return
 	}
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=12m"); err != nil {
 		t.Logf("no tmpfs can be mounted here (%v): only the node's start is tested", err)
-		refused(t, []string{"--port", strconv.Itoa(freePort(t)), "--dir", "/dev/full"}, "/dev/full")
+		refused(t, []string{"--port", strconv.Itoa(realnode.FreePorts(t, 1)), "--dir", "/dev/full"}, "/dev/full")
 		return
 	}
 	t.Cleanup(func() {
@@ -375,7 +377,7 @@ func TestFullDisk(t *testing.T) {
 	sick.await()
 	nodes = append(nodes, sick)
 	form(t, nodes, 0)
-	eventually(t, 20*time.Second, func() error { // it shall vote when its disk fills up
+	realnode.Eventually(t, 20*time.Second, func() error { // it shall vote when its disk fills up
 		if voters, err := sick.field("redwing_voters", "CLUSTER", "INFO"); err != nil || voters != "3" {
 			return fmt.Errorf("%s voters, %v", voters, err)
 		}

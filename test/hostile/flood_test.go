@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/redwingdb/redwing/internal/command/commandtest"
+	"github.com/redwingdb/redwing/test/realnode"
 )
 
 // TestPipelines: a client may write all it has before it reads the first reply.
@@ -202,7 +203,7 @@ func TestBigValues(t *testing.T) {
 	c.is("+OK", "RENAME", "copy", "k")
 	w.end(t, "values of "+strconv.Itoa(2*size>>20)+" MiB")
 	c.is("+OK", "FLUSHALL")
-	eventually(t, 40*time.Second, func() error {
+	realnode.Eventually(t, 40*time.Second, func() error {
 		if rss := p.rss(); rss > int64(size) {
 			return fmt.Errorf("%d MiB resident after FLUSHALL", rss>>20)
 		}
@@ -234,7 +235,7 @@ func TestNeverReads(t *testing.T) {
 			t.Logf("write: %v", err) // it may be closed already
 		}
 	}
-	eventually(t, 20*time.Second, func() error {
+	realnode.Eventually(t, 20*time.Second, func() error {
 		got, err := p.field("connected_clients", "INFO", "clients")
 		if err == nil && got != "3" {
 			err = fmt.Errorf("%s clients", got)
@@ -299,7 +300,7 @@ func TestManyIdle(t *testing.T) {
 			}
 		}
 	}()
-	eventually(t, 20*time.Second, func() error {
+	realnode.Eventually(t, 20*time.Second, func() error {
 		got := c.do("INFO", "clients")
 		if !strings.Contains(got, fmt.Sprintf("connected_clients:%d\r\n", limit)) {
 			return fmt.Errorf("%s", got)
@@ -319,7 +320,7 @@ func TestManyIdle(t *testing.T) {
 	c.is("+OK", "SET", "k", "v")
 	// A request that grows over the query buffer ends its connection.
 	idle[0].Close()
-	eventually(t, 20*time.Second, func() error {
+	realnode.Eventually(t, 20*time.Second, func() error {
 		big, err := p.tryDial()
 		if err != nil {
 			return err
@@ -338,7 +339,7 @@ func TestManyIdle(t *testing.T) {
 	})
 	c.is("$v", "GET", "k")
 	c.is("+OK", "CONFIG", "SET", "timeout", "1")
-	eventually(t, 20*time.Second, func() error {
+	realnode.Eventually(t, 20*time.Second, func() error {
 		if got := c.do("INFO", "clients"); !strings.Contains(got, "connected_clients:1\r\n") {
 			return fmt.Errorf("%.100s", got)
 		}

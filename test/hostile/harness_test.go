@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -18,28 +17,13 @@ import (
 
 	"github.com/redwingdb/redwing/internal/command/commandtest"
 	"github.com/redwingdb/redwing/internal/resp"
+	"github.com/redwingdb/redwing/test/realnode"
 )
 
 // bin holds the binaries under test, built once for the whole package.
 var bin string
 
-func TestMain(m *testing.M) { os.Exit(runMain(m)) }
-
-func runMain(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "redwing-bin")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	bin = dir
-	build := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "../../cmd/node", "../../cmd/clusterctl")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(realnode.Main(m, &bin, false)) }
 
 // process is one node. Its output goes to a file of its folder.
 type process struct {
@@ -92,7 +76,7 @@ func form(t *testing.T, nodes []*process, replicas int) {
 // healthy waits until clusterctl finds no fault.
 func healthy(t *testing.T, via *process) {
 	t.Helper()
-	eventually(t, time.Minute, func() error {
+	realnode.Eventually(t, time.Minute, func() error {
 		out, err := exec.Command(filepath.Join(bin, "clusterctl"), "-a", via.addr, "check").CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)
@@ -102,31 +86,10 @@ func healthy(t *testing.T, via *process) {
 }
 
 func prepare(t *testing.T, args []string) *process {
-	p := &process{t: t, port: freePort(t), dir: t.TempDir(), args: args}
+	p := &process{t: t, port: realnode.FreePorts(t, 1), dir: t.TempDir(), args: args}
 	p.addr = fmt.Sprintf("127.0.0.1:%d", p.port)
 	t.Cleanup(p.cleanup)
 	return p
-}
-
-// freePort returns a port below the ephemeral range whose bus port is free too.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 200 {
-		port := 12000 + rand.IntN(9000)
-		if free(port) && free(port+10000) {
-			return port
-		}
-	}
-	t.Fatal("found no free port")
-	return 0
-}
-
-func free(port int) bool {
-	ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
-		return false
-	}
-	return ln.Close() == nil
 }
 
 func (p *process) logPath() string { return filepath.Join(p.dir, "node.log") }
@@ -154,7 +117,7 @@ func (p *process) start() {
 // await waits until the node answers PING, and fails the test if it ends before.
 func (p *process) await() {
 	p.t.Helper()
-	eventually(p.t, 30*time.Second, func() error {
+	realnode.Eventually(p.t, 30*time.Second, func() error {
 		p.running()
 		c, err := p.tryDial()
 		if err != nil {
@@ -352,23 +315,4 @@ func (p *process) exchange(b []byte) string {
 
 func request(words ...string) []byte {
 	return resp.AppendCommand(nil, commandtest.Args(words...)...)
-}
-
-// eventually repeats f until it returns nil; it fails the test with f's last error
-// when the time is over.
-func eventually(t *testing.T, limit time.Duration, f func() error) {
-	t.Helper()
-	deadline := time.Now().Add(limit)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := f()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %v", limit, err)
-		}
-		<-tick.C
-	}
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redwingdb/redwing/test/realnode"
 )
 
 // launch runs a node to its end and returns what it wrote and its exit code.
@@ -57,7 +59,7 @@ func TestRefusedStart(t *testing.T) {
 	write(t, quotes, "dir \"/tmp\nport 1\n")
 	noise := filepath.Join(dir, "noise.conf")
 	write(t, noise, "\x00\x01\xff "+string(random(3000)))
-	port := strconv.Itoa(freePort(t))
+	port := strconv.Itoa(realnode.FreePorts(t, 1))
 	clustered := func(args ...string) []string {
 		return append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", dir, "--cluster-enabled", "yes"}, args...)
 	}
@@ -108,7 +110,7 @@ func TestRefusedStart(t *testing.T) {
 // TestTakenPorts: the port of clients and that of the bus.
 func TestTakenPorts(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := realnode.FreePorts(t, 1)
 	for _, taken := range []int{port, port + 10000} {
 		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", taken))
 		if err != nil {
@@ -123,7 +125,7 @@ func TestTakenPorts(t *testing.T) {
 	// The same folder of a cluster, on other ports: two processes, one identity.
 	p := startCluster(t, 1)[0]
 	form(t, []*process{p}, 0)
-	refused(t, []string{"--port", strconv.Itoa(freePort(t)), "--bind", "127.0.0.1", "--dir", p.dir, "--cluster-enabled", "yes"}, p.dir)
+	refused(t, []string{"--port", strconv.Itoa(realnode.FreePorts(t, 1)), "--bind", "127.0.0.1", "--dir", p.dir, "--cluster-enabled", "yes"}, p.dir)
 	p.dial().is("+OK", "SET", "k", "v")
 }
 
@@ -177,7 +179,7 @@ func TestDamagedClusterDir(t *testing.T) {
 	p.await()
 	c := p.dial()
 	c.is(id, "CLUSTER", "MYID")
-	eventually(t, 20*time.Second, func() error {
+	realnode.Eventually(t, 20*time.Second, func() error {
 		if got := c.do("SET", "k", "v"); got != "+OK" {
 			return fmt.Errorf("%s", got)
 		}
