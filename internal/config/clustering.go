@@ -2,6 +2,8 @@ package config
 
 import (
 	"errors"
+	"net"
+	"strconv"
 	"strings"
 )
 
@@ -21,6 +23,10 @@ func (c *Config) clusterDirectives() []*directive {
 			help: "let the bus listen on other than loopback addresses without a secret"},
 		{name: "availability-zone", value: text(&c.AvailabilityZone, checkWord), def: "", effect: AtStart,
 			help: "name of what fails together with this node; none: its host"},
+		{name: "cluster-seeds", value: words(&c.ClusterSeeds, 64, checkSeeds), def: "", effect: AtStart,
+			help: "`host:port` of nodes that are asked where the members are, should none be found where it was"},
+		{name: "cluster-move-max-rate", value: size(&c.MoveRateBytes, 0, maxInt), def: "0", effect: AtOnce,
+			help: "bytes a second that a slot move sends of its snapshot at most; 0: no limit"},
 		{name: "cluster-announce-ip", value: text(&c.AnnounceIP, checkWord), def: "", effect: AtStart,
 			help: "address that other nodes and clients are told; none: the one that peers see"},
 		{name: "cluster-announce-port", value: integer(&c.AnnouncePort, 0, 65535), def: "0", effect: AtStart,
@@ -50,6 +56,19 @@ func (c *Config) clusterDirectives() []*directive {
 			help: "replicas do not change shards by themselves"},
 		{name: "cluster-link-sendbuf-limit", value: inertBytes(), def: "0", effect: Inert},
 	}
+}
+
+// checkSeeds accepts addresses of nodes as clients use them, from which the port of
+// the bus follows.
+func checkSeeds(list []string) error {
+	for _, addr := range list {
+		host, text, err := net.SplitHostPort(addr)
+		port, errPort := strconv.Atoi(text)
+		if err != nil || errPort != nil || host == "" || port < 1 || port > 65535-busOffset {
+			return errors.New("argument must be host:port of a node")
+		}
+	}
+	return nil
 }
 
 // checkWord accepts what can stand in a line of CLUSTER NODES.

@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -39,6 +41,8 @@ type Config struct {
 	BusSecret                Text
 	InsecureBus              Bool
 	AvailabilityZone         Text
+	ClusterSeeds             List // host:port as clients use them
+	MoveRateBytes            Int  // a second
 	AnnounceIP               Text
 	AnnouncePort             Int
 	AnnounceBusPort          Int
@@ -160,9 +164,25 @@ func (c *Config) SetReplicaOf(host, port string) {
 	c.ReplicaOf.v.Store(&list)
 }
 
+// busOffset is the distance of the bus port from the port of clients, where nothing
+// else is said.
+const busOffset = 10000
+
+// BusSeeds returns the bus addresses of cluster-seeds.
+func (c *Config) BusSeeds() []string {
+	var out []string
+	for _, addr := range c.ClusterSeeds.Get() {
+		if host, text, err := net.SplitHostPort(addr); err == nil {
+			if port, err := strconv.Atoi(text); err == nil { // checkSeeds has seen to it
+				out = append(out, net.JoinHostPort(host, strconv.Itoa(port+busOffset)))
+			}
+		}
+	}
+	return out
+}
+
 // BusPort returns the port of the cluster bus: cluster-port, or port + 10000.
 func (c *Config) BusPort() int {
-	const busOffset = 10000
 	if p := c.ClusterPort.Get(); p != 0 {
 		return int(p)
 	}

@@ -81,6 +81,7 @@ func newClusterSide(n *Node) (*clusterSide, error) {
 		NodeTimeout: time.Duration(cfg.ClusterNodeTimeoutMillis.Get()) * time.Millisecond,
 		Highest:     func() (term, epoch, keys uint64) { return 0, c.epoch.Load(), uint64(n.keyspace.Len(0)) },
 		Serving:     c.setServing,
+		Seeds:       cfg.BusSeeds(),
 		Logger:      n.log,
 	})
 	if err != nil {
@@ -207,6 +208,7 @@ func (c *clusterSide) enter(ctx context.Context) error {
 		},
 		Replicas: &migration.Attached{Copies: func() []migration.Copy { return copiesOf(n.repl) }, CutCount: n.repl.Cuts, Log: n.effects, NodeTimeout: timeout()},
 		Left:     n.server.Watches().DirtySlots, NodeTimeout: timeout(), Logger: n.log,
+		RateBytes: n.cfg.MoveRateBytes.Get,
 	}); err != nil {
 		return err
 	}

@@ -216,7 +216,10 @@ func (n *Node) syncs() (full, partial, refused int64) {
 }
 
 func (n *Node) replicationOptions() replication.Options {
-	o := replication.Options{Keyspace: n.keyspace, Log: n.effects, Settings: n.replicationSettings, Logger: n.log}
+	o := replication.Options{
+		Keyspace: n.keyspace, Log: n.effects, Settings: n.replicationSettings, Logger: n.log,
+		Dropped: n.staging.Reset, Followed: n.cfg.SetReplicaOf,
+	}
 	if n.cluster != nil {
 		o.Cluster = true
 		o.Node, o.Run = func() string { return string(n.cluster.Self()) }, string(n.cluster.runID)
