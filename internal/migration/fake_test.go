@@ -163,6 +163,7 @@ type testNode struct {
 	left    atomic.Int64 // slots told to Left
 	acks    atomic.Int64 // offset that the replica of this node has applied
 	replica atomic.Pointer[testNode]
+	unlink  func() // ends what this node follows, and waits for it; nil: nothing
 	rate    atomic.Int64
 	confirm func() // called before each Confirm
 	slow    int    // bytes a second that its connections send; 0: no limit
@@ -374,8 +375,13 @@ func (n *testNode) LagBytes() int64 {
 
 func (n *testNode) Cuts() uint64 { return n.cuts.Load() }
 
-// replicate makes r follow p by a full sync of what p has now.
+// replicate makes r follow p by a full sync of what p has now, and nothing else: as a
+// real replica it has ended its former link before, or that stream, still applied beside
+// the new one, would acknowledge what has not come by the new one yet.
 func (c *testCluster) replicate(p, r *testNode) {
+	if r.unlink != nil {
+		r.unlink()
+	}
 	all := r.ks.AllShards()
 	r.ks.Own(all)
 	r.ks.Flush(0)
@@ -406,23 +412,29 @@ func (c *testCluster) replicate(p, r *testNode) {
 	}
 	snap.Close()
 	p.replica.Store(r)
+	ctx, cancel := context.WithCancel(c.ctx)
+	ended := make(chan struct{})
+	r.unlink = func() {
+		cancel()
+		<-ended
+	}
 	c.wg.Add(1)
 	go func() {
 		defer c.wg.Done()
+		defer close(ended)
+		defer cancel()
 		defer reader.Close()
-		c.follow(p, r, reader)
+		c.follow(ctx, p, r, reader)
 	}()
 }
 
-// follow applies p's stream to r until one of them is dead or r is p's replica no more.
-func (c *testCluster) follow(p, r *testNode, reader *effects.Reader) {
+// follow applies p's stream to r until one of them is dead or ctx ends.
+func (c *testCluster) follow(ctx context.Context, p, r *testNode, reader *effects.Reader) {
 	apply := command.NewApplier(r.table, r.ks)
 	parser := resp.Parser{MaxBulk: -1}
 	var buf []byte
 	var tx []command.Request
 	inTx := false
-	ctx, cancel := context.WithCancel(c.ctx)
-	defer cancel()
 	for !p.dead.Load() && !r.dead.Load() {
 		wait, stop := context.WithTimeout(ctx, 20*time.Millisecond)
 		b, err := reader.Next(wait)
