@@ -2,6 +2,7 @@ package resp
 
 import (
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/tidwall/redcon"
@@ -31,8 +32,30 @@ func (w *Writer) Error(e *Error) {
 // Int appends an integer.
 func (w *Writer) Int(v int64) { w.Buf = redcon.AppendInt(w.Buf, v) }
 
+// longBulk is the length from which a bulk string is copied in pieces: a memmove cannot
+// be preempted, and one of 512 MB stops the whole process when the collector wants it.
+const longBulk = 64 << 10
+
 // Bulk appends a bulk string; b is copied.
-func (w *Writer) Bulk(b []byte) { w.Buf = redcon.AppendBulk(w.Buf, b) }
+func (w *Writer) Bulk(b []byte) {
+	if len(b) <= longBulk {
+		w.Buf = redcon.AppendBulk(w.Buf, b)
+		return
+	}
+	w.header('$', len(b))
+	w.Buf = slices.Grow(w.Buf, len(b)+2)
+	for len(b) > 0 {
+		n := min(len(b), longBulk)
+		w.Buf = appendPiece(w.Buf, b[:n])
+		b = b[n:]
+	}
+	w.Buf = append(w.Buf, '\r', '\n')
+}
+
+// appendPiece is a call of its own so that the goroutine can be preempted between two.
+//
+//go:noinline
+func appendPiece(dst, src []byte) []byte { return append(dst, src...) }
 
 // BulkString appends s as a bulk string.
 func (w *Writer) BulkString(s string) { w.Buf = redcon.AppendBulkString(w.Buf, s) }

@@ -1,5 +1,7 @@
 package server
 
+import "github.com/redwingdb/redwing/internal/engine/bulk"
+
 // Sizes of the read buffer.
 const (
 	firstRead = 4 << 10 // of a new connection
@@ -35,7 +37,7 @@ func (in *input) space(need int, pinned bool) []byte {
 	// Move to the front if that frees half the buffer, else double: each byte is moved
 	// a bounded number of times however it arrives.
 	if !pinned && unread <= len(in.buf)/2 && len(in.buf)-unread >= 1024 {
-		in.w = copy(in.buf, in.buf[in.r:in.w])
+		in.w = bulk.Copy(in.buf, in.buf[in.r:in.w])
 		in.r = 0
 		if len(in.buf)-in.w >= min(need-unread, usualRead) {
 			return in.buf[in.w:]
@@ -50,7 +52,7 @@ func (in *input) space(need int, pinned bool) []byte {
 		size = usualRead // a full read: the client pipelines
 	}
 	grown := make([]byte, size)
-	in.w = copy(grown, in.buf[in.r:in.w])
+	in.w = bulk.Copy(grown, in.buf[in.r:in.w])
 	in.r = 0
 	in.buf = grown
 	return in.buf[in.w:]

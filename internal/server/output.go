@@ -1,6 +1,9 @@
 package server
 
-import "github.com/redwingdb/redwing/internal/resp"
+import (
+	"github.com/redwingdb/redwing/internal/engine/bulk"
+	"github.com/redwingdb/redwing/internal/resp"
+)
 
 // Bounds of output that waits.
 const (
@@ -65,7 +68,7 @@ func (o *output) advance(n int) {
 	}
 	// Keep a long tail from dragging what is gone along with it.
 	if o.sent > keepOut && o.sent > len(o.w.Buf)/2 {
-		n := copy(o.w.Buf, o.w.Buf[o.sent:])
+		n := bulk.Copy(o.w.Buf, o.w.Buf[o.sent:])
 		o.w.Buf = o.w.Buf[:n]
 		for i := range o.marks {
 			o.marks[i].start -= o.sent

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/redwingdb/redwing/internal/clock"
+	"github.com/redwingdb/redwing/internal/engine/bulk"
 	"github.com/redwingdb/redwing/internal/resp"
 )
 
@@ -79,7 +80,11 @@ func (s *Session) goOffLoop(work func() error, end func(error)) {
 func (s *Session) endOffLoop(err error, end func(error)) {
 	s.tick()
 	s.start = len(s.out.w.Buf)
-	s.out.w.Buf = append(s.out.w.Buf, s.side.Buf...)
+	if len(s.out.w.Buf) == 0 {
+		s.out.w.Buf, s.side.Buf = s.side.Buf, s.out.w.Buf
+	} else {
+		s.out.w.Buf = bulk.Append(s.out.w.Buf, s.side.Buf)
+	}
 	s.out.w.RESP3 = s.side.RESP3
 	if cap(s.side.Buf) > keepOut {
 		s.side.Buf = nil
