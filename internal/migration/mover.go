@@ -21,7 +21,9 @@ import (
 
 // Bounds of a node's moves.
 const (
-	// maxSources is how many jobs leave a node at once; others wait for their turn.
+	// maxSources is how many jobs leave a node at once; others wait for their turn. One
+	// that waits to connect again does not count, so that jobs whose target is down do
+	// not keep others from going.
 	maxSources = 4
 	// maxTargets is how many jobs come to a node at once; others are refused and retried.
 	maxTargets = 16
@@ -109,13 +111,14 @@ type Mover struct {
 	log   *zap.Logger
 	times Times
 	kick  chan struct{}
+	seats chan struct{}  // a token for each connection as a source; who waits is served in order
 	wg    sync.WaitGroup // every goroutine but Run's
 
 	mu struct {
 		sync.Mutex
-		ctx     context.Context // nil unless running
-		view    *topology.View  // the newest that saw was given
-		sources map[string]*source
+		ctx     context.Context    // nil unless running
+		view    *topology.View     // the newest that saw was given
+		sources map[string]*source // one for each open move of the log that leaves this node
 		targets map[string]*target
 		ended   []Status        // oldest first
 		swept   map[string]bool // committed jobs whose slots have left this node
@@ -142,7 +145,7 @@ func New(o Options) (*Mover, error) {
 	if o.RateBytes == nil {
 		o.RateBytes = func() int64 { return 0 }
 	}
-	m := &Mover{o: o, log: o.Logger.Named("migration"), times: DefaultTimes(o.NodeTimeout), kick: make(chan struct{}, 1)}
+	m := &Mover{o: o, log: o.Logger.Named("migration"), times: DefaultTimes(o.NodeTimeout), kick: make(chan struct{}, 1), seats: make(chan struct{}, maxSources)}
 	m.mu.sources = map[string]*source{}
 	m.mu.targets = map[string]*target{}
 	m.mu.swept = map[string]bool{}
@@ -235,7 +238,7 @@ func (m *Mover) reconcile(ctx context.Context, v *topology.View) {
 	defer m.mu.Unlock()
 	for i := range v.Moves {
 		mv := &v.Moves[i]
-		if !mv.IsOpen() || m.mu.sources[mv.Job] != nil || len(m.mu.sources) >= maxSources || !m.primaryOf(v, mv.Source) {
+		if !mv.IsOpen() || m.mu.sources[mv.Job] != nil || !m.primaryOf(v, mv.Source) {
 			continue
 		}
 		s := newSource(m, mv)
@@ -268,7 +271,7 @@ func (m *Mover) sourceEnded(s *source) {
 	delete(m.mu.sources, s.move.job)
 	m.rememberLocked(s.progress.status())
 	m.mu.Unlock()
-	m.wakeUp() // another one's turn
+	m.wakeUp()
 }
 
 // targetEnded is the last word of a target.

@@ -245,6 +245,7 @@ type sourceTry struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	cmds   chan pumpCommand
+	seated bool // holds one of Mover.seats; connect's until wg is done
 
 	link   atomic.Pointer[link]
 	credit *credit
@@ -276,6 +277,28 @@ func (t *sourceTry) close() {
 		l.conn.Close()
 	}
 	t.wg.Wait()
+	if t.seated {
+		<-t.s.m.seats
+	}
+}
+
+// sit waits for this try's turn among the jobs that leave this node. Meanwhile the
+// target, which was not asked yet, does not count as silent.
+func (t *sourceTry) sit() error {
+	tick := time.NewTicker(t.s.m.o.NodeTimeout / 6)
+	defer tick.Stop()
+	for {
+		select {
+		case t.s.m.seats <- struct{}{}:
+			t.seated = true
+			t.post(SourceHeard, 0)
+			return nil
+		case <-tick.C:
+			t.post(SourceHeard, 0)
+		case <-t.ctx.Done():
+			return t.ctx.Err()
+		}
+	}
 }
 
 func (t *sourceTry) post(kind SourceEventKind, hold uint64) {
@@ -295,8 +318,12 @@ func (t *sourceTry) command(c pumpCommand) {
 	}
 }
 
-// connect opens the connection, sends Begin, and then receives the target's frames.
+// connect opens the connection when it is its turn, sends Begin, and then receives the
+// target's frames.
 func (t *sourceTry) connect() error {
+	if err := t.sit(); err != nil {
+		return err
+	}
 	o := &t.s.m.o
 	v := o.Topology.View()
 	shard := v.ShardByID(t.s.move.target)
