@@ -158,12 +158,15 @@ const shortestPrefix = 4
 // Find returns the member that an operator names: by id, by an unambiguous prefix of
 // it, or by address, where a host name stands for the addresses that it resolves to.
 func (s *State) Find(name string) (*Node, error) {
+	if n := s.Node(name); n != nil {
+		return n, nil
+	}
 	var found []*Node
 	host, port, errAddr := splitAddr(name)
 	for i := range s.Nodes {
 		n := &s.Nodes[i]
 		switch {
-		case n.ID == name, n.Addr == name:
+		case n.Addr == name:
 			return n, nil
 		case errAddr == nil && n.listensAt(host, port), len(name) >= shortestPrefix && strings.HasPrefix(n.ID, name):
 			found = append(found, n)
