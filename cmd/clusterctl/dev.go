@@ -51,8 +51,8 @@ node that is started.`,
 				if g.json() {
 					return clusterctl.PrintJSON(g.t.out, map[string]any{"dir": d.Dir, "nodes": d.Addrs()})
 				}
-				_, err = fmt.Fprintf(g.t.out, "%d primaries and %d replicas are up.\n\n  redis-cli -c -p %d\n  clusterctl -a 127.0.0.1:%d status\n\nStop it with: clusterctl dev down%s\n",
-					d.Primaries, d.Primaries*d.Replicas, d.BasePort, d.BasePort, dirFlag(cmd))
+				_, err = fmt.Fprintf(g.t.out, "%d primaries and %d replicas are up.\n\n  redis-cli -c -p %d\n  %[4]s -a 127.0.0.1:%[3]d status\n\nStop it with: %[4]s dev down%[5]s\n",
+					d.Primaries, d.Primaries*d.Replicas, d.BasePort, os.Args[0], dirFlag(cmd))
 				return err
 			})
 		},
