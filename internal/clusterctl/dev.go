@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/redwingdb/redwing/internal/config"
 )
 
 // Dev is a local cluster of separate processes for trying things out.
@@ -36,14 +38,11 @@ func (d *Dev) Validate() error {
 	if d.Replicas < 0 {
 		errs = append(errs, fmt.Errorf("%w: --replicas %d is negative", ErrUsage, d.Replicas))
 	}
-	if top := d.BasePort + d.size() - 1 + busOffset; d.BasePort < 1 || top > 65535 {
-		errs = append(errs, fmt.Errorf("%w: --port %d: the bus port (port + %d) must stay below 65536", ErrUsage, d.BasePort, busOffset))
+	if top := d.BasePort + d.size() - 1 + config.BusOffset; d.BasePort < 1 || top > 65535 {
+		errs = append(errs, fmt.Errorf("%w: --port %d: the bus port (port + %d) must stay below 65536", ErrUsage, d.BasePort, config.BusOffset))
 	}
 	return errors.Join(errs...)
 }
-
-// busOffset is the distance of the bus port from the data port.
-const busOffset = 10000
 
 func (d *Dev) size() int { return d.Primaries * (1 + d.Replicas) }
 
@@ -100,7 +99,7 @@ func (d *Dev) missing() ([]string, error) {
 		if _, ok := d.running(strconv.Itoa(port)); ok {
 			continue
 		}
-		for _, p := range []int{port, port + busOffset} {
+		for _, p := range []int{port, port + config.BusOffset} {
 			if !portFree(host, p) {
 				return nil, fmt.Errorf("port %d is taken by another process: choose others with --port", p)
 			}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/redwingdb/redwing/internal/config"
 )
 
 func TestDevValidate(t *testing.T) {
@@ -24,7 +26,7 @@ func freePort(t *testing.T) (port int, taken net.Listener) {
 	for range 100 {
 		ln := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 		port := ln.Addr().(*net.TCPAddr).Port
-		if port+busOffset < 65536 && portFree("127.0.0.1", port+busOffset) {
+		if port+config.BusOffset < 65536 && portFree("127.0.0.1", port+config.BusOffset) {
 			return port, ln
 		}
 		_ = ln.Close() // the next one

@@ -64,7 +64,7 @@ func checkSeeds(list []string) error {
 	for _, addr := range list {
 		host, text, err := net.SplitHostPort(addr)
 		port, errPort := strconv.Atoi(text)
-		if err != nil || errPort != nil || host == "" || port < 1 || port > 65535-busOffset {
+		if err != nil || errPort != nil || host == "" || port < 1 || port > 65535-BusOffset {
 			return errors.New("argument must be host:port of a node")
 		}
 	}

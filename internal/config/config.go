@@ -164,9 +164,9 @@ func (c *Config) SetReplicaOf(host, port string) {
 	c.ReplicaOf.v.Store(&list)
 }
 
-// busOffset is the distance of the bus port from the port of clients, where nothing
-// else is said.
-const busOffset = 10000
+// BusOffset is the distance of the bus port from the port of clients, where nothing
+// else is said (Redis cluster specification).
+const BusOffset = 10000
 
 // BusSeeds returns the bus addresses of cluster-seeds.
 func (c *Config) BusSeeds() []string {
@@ -174,7 +174,7 @@ func (c *Config) BusSeeds() []string {
 	for _, addr := range c.ClusterSeeds.Get() {
 		if host, text, err := net.SplitHostPort(addr); err == nil {
 			if port, err := strconv.Atoi(text); err == nil { // checkSeeds has seen to it
-				out = append(out, net.JoinHostPort(host, strconv.Itoa(port+busOffset)))
+				out = append(out, net.JoinHostPort(host, strconv.Itoa(port+BusOffset)))
 			}
 		}
 	}
@@ -186,7 +186,7 @@ func (c *Config) BusPort() int {
 	if p := c.ClusterPort.Get(); p != 0 {
 		return int(p)
 	}
-	return int(c.Port.Get()) + busOffset
+	return int(c.Port.Get()) + BusOffset
 }
 
 // nearest returns the directive whose name is most like name, "" if none is like it.

@@ -59,7 +59,7 @@ type membership struct {
 // newClusterSide takes the bus port and reads the cluster directory.
 func newClusterSide(n *Node) (*clusterSide, error) {
 	cfg := n.cfg
-	if !onlyLoopback(cfg.Bind.Get()) && cfg.BusSecret.Get() == "" && !cfg.InsecureBus.Get() {
+	if exposed(cfg) && !cfg.InsecureBus.Get() {
 		return nil, errors.New("the bus would be open to other machines: set bus-secret to the same long word on every node, or say insecure-bus yes")
 	}
 	port := cfg.BusPort()

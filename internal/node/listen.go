@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/redwingdb/redwing/internal/bus"
+	"github.com/redwingdb/redwing/internal/config"
 )
 
 // listenAll opens a TCP listener on port for each address of a bind directive: "*"
@@ -97,16 +100,14 @@ func listenUnix(path string, mode os.FileMode) (net.Listener, error) {
 	return ln, nil
 }
 
-// onlyLoopback reports whether no address of a bind directive can be reached from
-// another machine.
-func onlyLoopback(bind []string) bool {
-	for _, addr := range bind {
-		host := strings.TrimPrefix(addr, "-")
-		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return false
+// exposed reports whether other machines can reach the bus and no secret protects it.
+func exposed(cfg *config.Config) bool {
+	for _, addr := range cfg.Bind.Get() {
+		if bus.CheckExposure(strings.TrimPrefix(addr, "-"), []byte(cfg.BusSecret.Get()), nil) != nil {
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // announcedHost returns the address under which other nodes and clients reach this

@@ -149,7 +149,7 @@ func (srv *Server) Totals(client command.Client) Totals {
 		Connections: st.connections.Load(), RefusedConnections: st.refused.Load(),
 		Hits: st.hits.Load(), Misses: st.misses.Load(),
 		RejectedCalls: st.rejected.Load(), Errors: st.errors.Load(),
-		Clients: int64(len(srv.sessions())), Blocked: st.blocked.Load(),
+		Clients: int64(srv.Clients()), Blocked: st.blocked.Load(),
 	}
 }
 

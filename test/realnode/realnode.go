@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/redwingdb/redwing/internal/config"
 )
 
 // Main builds bin/node and bin/clusterctl into a folder, whose path it stores in bin,
@@ -38,16 +40,13 @@ func Main(m *testing.M, bin *string, raced bool) int {
 	return m.Run()
 }
 
-// busOffset is the distance of a node's bus port from its data port.
-const busOffset = 10000
-
 // FreePorts returns the first of n successive ports that are free with their bus
 // ports, below the range from which the system takes the ports of connections.
 func FreePorts(t testing.TB, n int) int {
 	t.Helper()
 	for range 200 {
 		first := 12000 + rand.IntN(9000)
-		if allFree(first, n) && allFree(first+busOffset, n) {
+		if allFree(first, n) && allFree(first+config.BusOffset, n) {
 			return first
 		}
 	}

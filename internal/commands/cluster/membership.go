@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/redwingdb/redwing/internal/command"
+	"github.com/redwingdb/redwing/internal/config"
 	"github.com/redwingdb/redwing/internal/resp"
 	"github.com/redwingdb/redwing/internal/topology"
 )
@@ -65,7 +66,7 @@ func (d *Deps) meet(c *command.Ctx) error {
 	if !ok {
 		return command.QuoteError("ERR Invalid TCP base port specified: ", port)
 	}
-	bus := base + busOffset
+	bus := base + config.BusOffset
 	if len(c.Args) == 5 {
 		if bus, ok = command.ParseInt(c.Args[4]); !ok {
 			return command.QuoteError("ERR Invalid TCP bus port specified: ", string(c.Args[4]))
@@ -80,10 +81,7 @@ func (d *Deps) meet(c *command.Ctx) error {
 	})
 }
 
-const (
-	busOffset = 10000 // from the port of clients to that of the bus
-	maxPort   = 65535
-)
+const maxPort = 65535
 
 func (d *Deps) replicate(c *command.Ctx) error {
 	s := d.look()
