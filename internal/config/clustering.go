@@ -28,7 +28,7 @@ func (c *Config) clusterDirectives() []*directive {
 		{name: "cluster-move-max-rate", value: size(&c.MoveRateBytes, 0, maxInt), def: "0", effect: AtOnce,
 			help: "bytes a second that a slot move sends of its snapshot at most; 0: no limit"},
 		{name: "cluster-announce-ip", value: text(&c.AnnounceIP, checkWord), def: "", effect: AtStart,
-			help: "address that other nodes and clients are told; none: the one that peers see"},
+			help: "address that other nodes and clients are told; none: the first concrete one of `bind`, or the machine's"},
 		{name: "cluster-announce-port", value: integer(&c.AnnouncePort, 0, 65535), def: "0", effect: AtStart,
 			help: "port that clients are told; 0: port"},
 		{name: "cluster-announce-bus-port", value: integer(&c.AnnounceBusPort, 0, 65535), def: "0", effect: AtStart,
