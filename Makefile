@@ -6,7 +6,7 @@ FUZZTIME  ?= 10s
 PACKAGES  := ./...
 
 .DEFAULT_GOAL := build
-.PHONY: help build dev dev-down test test-long race lint fuzz bench fmt image redis
+.PHONY: help build dev dev-down test test-long race lint fuzz bench bench-types fmt image redis
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -47,6 +47,9 @@ fuzz: ## run every fuzz target for FUZZTIME (default 10s)
 
 bench: redis build ## compare bin/node with redis-server side by side
 	$(GO) run ./bench
+
+bench-types: redis build ## compare what each type of value costs, BENCH='-quick -only CPU'
+	$(GO) run ./bench -types $(BENCH)
 
 image: build ## build the container image redwing:dev
 	docker build -t redwing:dev -f deploy/Dockerfile .

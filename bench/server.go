@@ -24,8 +24,9 @@ type server struct {
 }
 
 // startBoth starts bin/node and redis-server in the given mode on free ports, in
-// folders of their own. stop ends both and removes the folders.
-func startBoth(ctx context.Context, o *options, mode string) (ours, theirs *server, stop func() error, err error) {
+// folders of their own; bin/node with env in its environment. stop ends both and removes
+// the folders.
+func startBoth(ctx context.Context, o *options, mode string, env ...string) (ours, theirs *server, stop func() error, err error) {
 	dir, err := os.MkdirTemp("", "redwing-bench")
 	if err != nil {
 		return nil, nil, nil, err
@@ -39,15 +40,15 @@ func startBoth(ctx context.Context, o *options, mode string) (ours, theirs *serv
 		}
 		return errors.Join(append(errs, os.RemoveAll(dir))...)
 	}
-	start := func(name, path string, extra ...string) (*server, error) {
-		s, err := startServer(ctx, name, path, filepath.Join(dir, name), mode, extra)
+	start := func(name, path string, env []string, extra ...string) (*server, error) {
+		s, err := startServer(ctx, name, path, filepath.Join(dir, name), mode, env, extra, nil)
 		if s != nil {
 			started = append(started, s)
 		}
 		return s, err
 	}
-	if ours, err = start("redwing", o.node); err == nil {
-		theirs, err = start("redis", o.redis, "--save", "", "--appendonly", "no", "--daemonize", "no")
+	if ours, err = start("redwing", o.node, env); err == nil {
+		theirs, err = start("redis", o.redis, nil, "--daemonize", "no")
 	}
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, stop())
@@ -55,17 +56,26 @@ func startBoth(ctx context.Context, o *options, mode string) (ours, theirs *serv
 	return ours, theirs, stop, nil
 }
 
-func startServer(ctx context.Context, name, path, dir, mode string, extra []string) (*server, error) {
+// startServer starts a server in a new folder, with an RDB file if dump is not nil.
+func startServer(ctx context.Context, name, path, dir, mode string, env, extra []string, dump []byte) (*server, error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
+	}
+	if dump != nil {
+		if err := os.WriteFile(filepath.Join(dir, "dump.rdb"), dump, 0o600); err != nil {
+			return nil, err
+		}
 	}
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	args := append([]string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir}, extra...)
-	if mode == "cluster" {
+	args := append([]string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir, "--save", ""}, extra...)
+	switch mode {
+	case "cluster":
 		args = append(args, "--cluster-enabled", "yes")
+	case "everysec", "always":
+		args = append(args, "--appendonly", "yes", "--appendfsync", mode)
 	}
 	s := &server{name: name, port: port, log: filepath.Join(dir, "log")}
 	out, err := os.Create(s.log)
@@ -74,6 +84,7 @@ func startServer(ctx context.Context, name, path, dir, mode string, extra []stri
 	}
 	defer out.Close()
 	s.cmd = exec.Command(path, args...)
+	s.cmd.Env = append(os.Environ(), env...)
 	s.cmd.Stdout, s.cmd.Stderr = out, out
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
@@ -179,13 +190,20 @@ func (s *server) addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 // measure runs one load of redis-benchmark over 100,000 random keys of 16 bytes
 // with values of 64 bytes.
 func (s *server) measure(ctx context.Context, o *options, l load) (sample, error) {
-	args := []string{"-p", strconv.Itoa(s.port), "-c", strconv.Itoa(o.clients), "-n", strconv.Itoa(l.requests),
-		"-P", strconv.Itoa(l.pipeline), "-r", "100000", "--csv"}
+	words := []string{"GET", "key:" + random}
 	if l.command == "SET" {
-		args = append(args, "SET", "key:__rand_int__", strings.Repeat("v", 64))
-	} else {
-		args = append(args, "GET", "key:__rand_int__")
+		words = []string{"SET", "key:" + random, strings.Repeat("v", 64)}
 	}
+	return s.benchmark(ctx, o, l.requests, 100_000, l.pipeline, words)
+}
+
+// random is replaced by redis-benchmark with twelve digits, anew wherever it stands.
+const random = "__rand_int__"
+
+// benchmark has redis-benchmark send a command so often, its random numbers below keys.
+func (s *server) benchmark(ctx context.Context, o *options, requests, keys, pipeline int, words []string) (sample, error) {
+	args := append([]string{"-p", strconv.Itoa(s.port), "-c", strconv.Itoa(o.clients), "-n", strconv.Itoa(requests),
+		"-P", strconv.Itoa(pipeline), "-r", strconv.Itoa(keys), "--csv"}, words...)
 	before, err := s.cpu()
 	if err != nil {
 		return sample{}, err
@@ -202,7 +220,7 @@ func (s *server) measure(ctx context.Context, o *options, l load) (sample, error
 	if err != nil {
 		return sample{}, err
 	}
-	return sample{l.requests, float64(l.requests) / rate, after - before}, nil
+	return sample{requests, float64(requests) / rate, after - before}, nil
 }
 
 // csvRate finds the requests per second in the last line of redis-benchmark --csv:
@@ -247,33 +265,10 @@ func (s *server) resident() (int64, error) {
 
 // fill sets n keys of 16 bytes, every value 64 bytes, and checks DBSIZE.
 func (s *server) fill(ctx context.Context, n int) error {
-	conn, err := net.Dial("tcp", s.addr())
+	value := strings.Repeat("v", 64)
+	err := s.send(ctx, n, func(i int) []string { return []string{"SET", fmt.Sprintf("key:%012d", i), value} })
 	if err != nil {
 		return err
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // an interrupt ends the reads below
-	defer stop()
-	w, r := bufio.NewWriterSize(conn, 1<<16), bufio.NewReaderSize(conn, 1<<16)
-	value := strings.Repeat("v", 64)
-	const batch = 1000
-	for i := 0; i < n; i += batch {
-		count := min(batch, n-i)
-		for j := range count {
-			fmt.Fprintf(w, "*3\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n$64\r\n%s\r\n", i+j, value)
-		}
-		if err := w.Flush(); err != nil {
-			return err
-		}
-		for range count {
-			line, err := r.ReadString('\n')
-			if err != nil {
-				return err
-			}
-			if line != "+OK\r\n" {
-				return fmt.Errorf("SET: %s", strings.TrimSpace(line))
-			}
-		}
 	}
 	reply, err := s.ask("DBSIZE")
 	if err == nil && strings.TrimSpace(reply) != fmt.Sprintf(":%d", n) {

@@ -105,14 +105,7 @@ command and moves as many again.`,
 	cmd.Flags().StringSliceVar(&o.From, "from", nil, "primaries that give (default: all others, each by its share)")
 	cmd.Flags().StringVar(&o.To, "to", "", "primary that takes")
 	cmd.Flags().IntVar(&o.Slots, "slots", 0, "how many slots")
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		for _, name := range []string{"to", "slots"} {
-			if !cmd.Flags().Changed(name) {
-				return &usageError{fmt.Errorf("--%s is missing; usage: %s", name, cmd.Use)}
-			}
-		}
-		return nil
-	}
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return needs(cmd, "to", "slots") }
 	return g.planFlags(cmd)
 }
 

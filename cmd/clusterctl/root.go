@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -65,7 +66,7 @@ Data goes to standard output, everything else to standard error. Exit codes: 0 o
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(
 		newCreate(g), newStatus(g), newNodes(g), newCheck(g), newAddNode(g), newRemoveNode(g),
-		newReshard(g), newRebalance(g), newMigrations(g), newDev(g),
+		newReshard(g), newRebalance(g), newMigrations(g), newBackup(g), newRestore(g), newImport(g), newConfig(g), newDev(g),
 	)
 	return root
 }
@@ -126,16 +127,23 @@ func (g *global) planFlags(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// plan is what execute carries out.
+type plan interface {
+	Print(w io.Writer, asJSON bool) error
+	Empty() bool // nothing is to be done
+	Apply(ctx context.Context, c *clusterctl.Conns, pr clusterctl.Progress) error
+}
+
 // execute shows the plan, asks, and applies it. With --output json the plan goes to
 // standard output once it is carried out.
-func (g *global) execute(ctx context.Context, c *clusterctl.Conns, p *clusterctl.Plan) error {
+func (g *global) execute(ctx context.Context, c *clusterctl.Conns, p plan) error {
 	if g.dryRun {
 		return p.Print(g.t.out, g.json())
 	}
 	if err := p.Print(g.t.err, false); err != nil {
 		return err
 	}
-	if len(p.Steps) > 0 {
+	if !p.Empty() {
 		if err := g.confirm(ctx); err != nil {
 			return err
 		}
@@ -149,15 +157,18 @@ func (g *global) execute(ctx context.Context, c *clusterctl.Conns, p *clusterctl
 	return nil
 }
 
-// confirm asks the operator unless --yes has answered.
-func (g *global) confirm(ctx context.Context) error {
+// confirm asks the operator whether to apply a plan.
+func (g *global) confirm(ctx context.Context) error { return g.question(ctx, "apply this plan?") }
+
+// question asks the operator unless --yes has answered.
+func (g *global) question(ctx context.Context, text string) error {
 	if g.yes {
 		return nil
 	}
 	if !g.t.inTTY {
 		return &usageError{errors.New("standard input is no terminal: confirm with --yes")}
 	}
-	if _, err := fmt.Fprint(g.t.err, "apply this plan? (yes/no) "); err != nil {
+	if _, err := fmt.Fprint(g.t.err, text, " (yes/no) "); err != nil {
 		return err
 	}
 	answer := make(chan string, 1)

@@ -19,8 +19,10 @@ const (
 	// ProtoOpen carries single calls between nodes that need not be of one cluster: MEET
 	// and what a joiner asks. The cluster and generation are not compared; the secret is.
 	ProtoOpen Protocol = 6
+	// ProtoMessages carries messages that clients publish to subscribers of other nodes.
+	ProtoMessages Protocol = 7
 
-	protoEnd = 7
+	protoEnd = 8
 )
 
 func (p Protocol) String() string {
@@ -37,6 +39,8 @@ func (p Protocol) String() string {
 		return "gossip"
 	case ProtoOpen:
 		return "open"
+	case ProtoMessages:
+		return "messages"
 	}
 	return fmt.Sprintf("proto-%d", uint8(p))
 }

@@ -34,6 +34,8 @@ type record struct {
 
 func (r *record) Step(_, _ int, s Step)                   { r.steps = append(r.steps, string(s.Action)) }
 func (r *record) Moved(_, _ int, _ float64, phase string) { r.moved = append(r.moved, phase) }
+func (r *record) Copied(float64, string)                  {}
+func (r *record) Say(string)                              {}
 func (r *record) Done()                                   {}
 
 func must[T any](t *testing.T) func(v T, err error) T {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -32,9 +33,9 @@ func PrintStatus(w io.Writer, s *Status) error {
 	if _, err := fmt.Fprintf(w, "cluster %s, %d of 16384 slots covered, %d keys, epoch %s\n\n", s.State, s.Covered, s.Keys, s.Epoch); err != nil {
 		return err
 	}
-	t := newTable(w, "id", "address", "role", "primary", "slots", "keys", "memory", "lag", "link", "state")
+	t := newTable(w, "id", "address", "role", "primary", "slots", "keys", "memory", "lag", "link", "in sync", "state")
 	for _, n := range s.Nodes {
-		t.AppendRow(table.Row{shortID(n.ID), n.Addr, n.Role, dash(n.Primary), n.Slots, n.Keys, bytesText(n.Memory), n.LagBytes, n.Link, n.State})
+		t.AppendRow(table.Row{shortID(n.ID), n.Addr, n.Role, dash(n.Primary), n.Slots, n.Keys, bytesText(n.Memory), n.LagBytes, n.Link, n.InSync, n.State})
 	}
 	t.Render()
 	return nil
@@ -72,6 +73,60 @@ func PrintMigrations(w io.Writer, jobs []Migration) {
 		t.AppendRow(table.Row{shortID(j.Name), j.State, nodeText(j.Source, j.SourceAddr), nodeText(j.Target, j.TargetAddr), j.Count(), abbreviate(j.Slots), keysText(&j), j.Message})
 	}
 	t.Render()
+}
+
+// PrintManifest writes what a backup holds.
+func PrintManifest(w io.Writer, m *Manifest) error {
+	if _, err := fmt.Fprintf(w, "backup of cluster %s, %s, %d keys, %s\n\n", dash(m.Cluster), m.Created.Format(time.RFC3339), m.Keys(), bytesText(m.Bytes())); err != nil {
+		return err
+	}
+	t := newTable(w, "shard", "file", "size", "keys", "slots", "from", "term", "offset")
+	for i := range m.Shards {
+		s := &m.Shards[i]
+		t.AppendRow(table.Row{shortID(s.Shard), s.File, bytesText(s.Bytes), s.Keys, abbreviate(s.Slots), s.From, s.Term, s.Offset})
+	}
+	t.Render()
+	return nil
+}
+
+// PrintRestore writes what came of a restoring.
+func PrintRestore(w io.Writer, r *RestoreResult) error {
+	text := fmt.Sprintf("restored: the backup has %d keys", r.Keys)
+	if r.Kept > 0 {
+		text += fmt.Sprintf(", %d of which the cluster had and kept", r.Kept)
+	}
+	if r.Skipped > 0 {
+		text += fmt.Sprintf(", %d of which were there already, the same", r.Skipped)
+	}
+	if r.Compared > 0 {
+		text += fmt.Sprintf("; %d were read back and compared", r.Compared)
+	}
+	_, err := fmt.Fprintf(w, "%s; the cluster has %d keys now\n", text, r.Total)
+	return err
+}
+
+// PrintImport writes what came of an import.
+func PrintImport(w io.Writer, r *ImportResult) error {
+	if _, err := fmt.Fprintf(w, "imported: the cluster has %d keys; %d copied, %d writes followed, %d keys read again; %d keys compared, %d repaired; cut over in %d ms\n\n",
+		r.Total, r.Keys, r.Writes, r.Recopied, r.Compared, r.Repaired, r.PausedMS); err != nil {
+		return err
+	}
+	if r.Resumed+r.Restarted > 0 {
+		if _, err := fmt.Fprintf(w, "links to the source broke: %d went on where they broke, %d began anew\n\n", r.Resumed, r.Restarted); err != nil {
+			return err
+		}
+	}
+	t := newTable(w, "source", "keys", "offset")
+	for _, s := range r.Sources {
+		t.AppendRow(table.Row{s.Addr, s.Keys, s.Offset})
+	}
+	t.Render()
+	for _, n := range r.Notes {
+		if _, err := fmt.Fprintln(w, "note:", n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func nodeText(id, addr string) string {

@@ -17,7 +17,10 @@ type Step struct {
 	TargetID string `json:"target_id,omitempty"`
 	Slots    string `json:"slots,omitempty"` // ranges separated by spaces
 	Count    int    `json:"slot_count,omitempty"`
-	Nodes    int    `json:"nodes,omitempty"` // how many members there must be at least
+	Nodes    int    `json:"nodes,omitempty"`    // how many members there must be at least
+	Settings string `json:"settings,omitempty"` // name, value, ... separated by spaces
+	Keys     int64  `json:"keys,omitempty"`     // about so many are copied
+	Bytes    int64  `json:"bytes,omitempty"`    // that Node uses for its data
 }
 
 // Action is what a step does.
@@ -31,7 +34,13 @@ const (
 	MoveSlots   Action = "move-slots"   // Node gives Slots to Target, with their keys
 	Reset       Action = "reset"        // Node leaves its cluster and is emptied
 	Forget      Action = "forget"       // Node takes Target out of the cluster
+	Configure   Action = "configure"    // Settings hold for the cluster, by way of Node
 	Verify      Action = "verify"       // wait until every member agrees and serves
+	Save        Action = "save"         // the data of Node's shard (Slots) are written to the file Target
+	Load        Action = "load"         // the file Node is read into the cluster of Target
+	Flush       Action = "flush"        // Node deletes all of its keys
+	Copy        Action = "copy"         // the keys of the server Node are copied to the cluster of Target, and its stream is followed
+	CutOver     Action = "cut-over"     // Node's writers are held, the rest is copied, both sides are compared
 )
 
 // String says what the step does in one line.
@@ -49,6 +58,18 @@ func (s Step) String() string {
 		return fmt.Sprintf("%-21s leaves the cluster and is reset", s.Node)
 	case Forget:
 		return fmt.Sprintf("%-21s is removed from the cluster", s.Target)
+	case Configure:
+		return fmt.Sprintf("%-21s is told for all: %s", s.Node, s.Settings)
+	case Save:
+		return fmt.Sprintf("%-21s is read into %s, %d slots (%s)", s.Node, s.Target, s.Count, abbreviate(s.Slots))
+	case Load:
+		return fmt.Sprintf("%-21s is read into the cluster of %s: %d keys, %s", s.Node, s.Target, s.Keys, bytesText(s.Bytes))
+	case Flush:
+		return fmt.Sprintf("%-21s is emptied: %d keys are deleted", s.Node, s.Keys)
+	case Copy:
+		return fmt.Sprintf("%-21s is copied and followed: about %d keys, %s", s.Node, s.Keys, bytesText(s.Bytes))
+	case CutOver:
+		return fmt.Sprintf("%-21s is cut over from, and compared with the cluster", s.Node)
 	case Verify:
 		return fmt.Sprintf("%-21s and the others agree and serve", s.Node)
 	}
@@ -99,6 +120,9 @@ func (p *Plan) Print(w io.Writer, asJSON bool) error {
 	return nil
 }
 
+// Empty reports whether nothing is to be done.
+func (p *Plan) Empty() bool { return len(p.Steps) == 0 }
+
 // Progress is told how far a plan has come.
 type Progress interface {
 	// Step is called before step i of n begins.
@@ -106,6 +130,11 @@ type Progress interface {
 	// Moved is called while slots move: how many of total have arrived, the share of the
 	// work that is done (0 to 1; copied keys count, arrived or not), and a word on the phase.
 	Moved(done, total int, share float64, phase string)
+	// Copied is called while data are copied: the share of the work that is done, 0 to 1,
+	// and how it goes.
+	Copied(share float64, text string)
+	// Say tells of something out of the ordinary. Any goroutine may call it.
+	Say(text string)
 	// Done is called when the steps begun so far have taken effect, or one has failed.
 	Done()
 }

@@ -3,6 +3,7 @@ package clusterctl
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -21,7 +22,8 @@ type NodeStatus struct {
 	LagBytes int64  `json:"lag_bytes"` // replicas: behind the primary's offset
 	Link     string `json:"link"`      // "up", "down"; "-" for a primary
 	Epoch    uint64 `json:"epoch"`
-	State    string `json:"state"` // "ok", "fail", "unreachable"
+	InSync   string `json:"in_sync"` // "yes", "no"; "-" where writes are never synchronous
+	State    string `json:"state"`   // "ok", "fail", "unreachable"
 	Version  string `json:"version,omitempty"`
 }
 
@@ -51,6 +53,7 @@ func ReadStatus(ctx context.Context, c *Conns, seed string) (*Status, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("interrupted: %w", err)
 	}
+	c.inSync(ctx, seed, out.Nodes)
 	offset := map[string]int64{} // of primaries, by id
 	for i := range out.Nodes {   // primaries come first
 		ns := &out.Nodes[i]
@@ -62,6 +65,23 @@ func ReadStatus(ctx context.Context, c *Conns, seed string) (*Status, error) {
 		}
 	}
 	return out, nil
+}
+
+// inSync tells who is in sync. A member that does not know the question has no
+// synchronous writes.
+func (c *Conns) inSync(ctx context.Context, seed string, nodes []NodeStatus) {
+	s, err := ReadSettings(ctx, c, seed)
+	on := err == nil && s.SyncWrites != "no"
+	for i := range nodes {
+		switch n := &nodes[i]; {
+		case !on:
+			n.InSync = "-"
+		case slices.ContainsFunc(s.Shards, func(x InSyncSet) bool { return slices.Contains(x.InSync, n.ID) }):
+			n.InSync = "yes"
+		default:
+			n.InSync = "no"
+		}
+	}
 }
 
 func (c *Conns) nodeStatus(ctx context.Context, st *State, n *Node) NodeStatus {

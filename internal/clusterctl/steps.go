@@ -21,6 +21,8 @@ func (s Step) apply(ctx context.Context, c *Conns) error {
 		return s.forget(ctx, c)
 	case Reset:
 		return s.reset(ctx, c)
+	case Configure:
+		return s.configure(ctx, c)
 	case Verify:
 		return WaitHealthy(ctx, c, s.Node, s.Nodes)
 	}

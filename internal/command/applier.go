@@ -42,8 +42,10 @@ func NewApplier(t *Table, ks *engine.Keyspace) *Applier {
 	return a
 }
 
-// SetWatches names the table of watched keys that the stream's changes touch.
-func (a *Applier) SetWatches(w *Watches) { a.ctx.Watches = w }
+// SetHearers names those who hear of the stream's changes.
+func (a *Applier) SetHearers(h Hearers) {
+	a.ctx.Watches, a.ctx.Waits, a.ctx.Events = h.Watches, h.Waits, h.Events
+}
 
 // Apply runs args in database db. locked, if not nil, is called once behind the run
 // with the shards still held, and not where Apply returns an error. A *resp.Error
@@ -63,6 +65,7 @@ func (a *Applier) Apply(db int, args [][]byte, locked func()) error {
 	if err == nil && locked != nil {
 		locked()
 	}
+	a.ctx.RetryReady()
 	a.ks.Unlock(mask)
 	return err
 }
@@ -96,6 +99,7 @@ func (a *Applier) ApplyBlock(reqs []Request, locked func()) error {
 func (a *Applier) applyOwning(mask engine.ShardMask, reqs []Request, locked func()) error {
 	a.ks.Own(mask)
 	defer a.ks.Disown(mask)
+	defer a.ctx.RetryReady()
 	now := clock.WallMillis()
 	for _, r := range reqs {
 		spec, _, err := a.prepare(r.Args)
@@ -144,17 +148,21 @@ func (a *Applier) begin(spec *Spec, args [][]byte) {
 // run runs one request. REQUIRES: its shards locked, or owned with owner set.
 func (a *Applier) run(spec *Spec, db int, args [][]byte, now int64, owner bool) error {
 	a.begin(spec, args)
-	a.ctx.DB = a.ks.Access(db, now, engine.ModeApply)
+	a.ctx.Use(db, now, engine.ModeApply)
 	a.ctx.Owner = owner
 	err := spec.Run(&a.ctx)
 	if err == nil {
 		a.ctx.End()
 	}
+	a.ctx.Emit(0)
 	if cap(a.out.Buf) > SlowBytes {
 		a.out.Buf = nil // one huge discarded reply must not be kept for ever
 	}
 	a.out.Buf = a.out.Buf[:0]
 	if err != nil && !errors.Is(err, ErrSlow) {
+		if reply, ok := ErrorReply(err); ok {
+			err = reply
+		}
 		return fmt.Errorf("apply %s: %w", spec.full, err)
 	}
 	return err

@@ -78,8 +78,13 @@ func (k *KeySpec) check(minArgs int, bad func(format string, args ...any)) {
 	switch {
 	case k.UseCount:
 		furthest += k.CountAt
-	case k.Last > 0:
+	case k.Last < 0:
+		furthest-- // there may be none
+	default:
 		furthest += k.Last
+	}
+	if k.Flags&NotKey != 0 && k.Last < 0 {
+		return // there may be no channel
 	}
 	if k.Begin < 0 || k.CountAt < 0 || furthest >= minArgs {
 		bad("argument %d of at least %d", furthest, minArgs)

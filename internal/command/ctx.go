@@ -41,15 +41,26 @@ type Ctx struct {
 	Block *effects.Block
 	// Watches is told which keys changed; nil where nobody can watch.
 	Watches *Watches
+	// Waits knows who waits for keys; nil where no command can block.
+	Waits *Waits
+	// Events publishes what happens to keys; nil where nobody can hear of it.
+	Events *Events
 
 	// Held are the shards that are locked for this run as far as the command may know:
 	// what LockMask returned, or 0, which means no more than its Spec promises.
 	Held engine.ShardMask
 
+	onlyArg int        // the one key that has changed, 0: any of the Spec's
 	keyArg  int        // argument whose slot is known
 	keySlot slots.Slot // its slot
 	changed int64
 	staged  bool
+
+	events  []happened   // what Emit will publish
+	readied []*waitQueue // keys that became ready, in order
+	blocked *Wait        // what the command that has run waits for
+	serving *Wait        // the command runs for this one, which waited
+	kept    *Wait        // the command waited here before and keeps its deadline
 }
 
 // DefaultMaxBulkBytes is the default of proto-max-bulk-len.
@@ -79,7 +90,7 @@ type Client interface {
 func (c *Ctx) Begin(spec *Spec, args [][]byte, keyArg int, keySlot slots.Slot) {
 	c.Spec, c.Args = spec, args
 	c.keyArg, c.keySlot = keyArg, keySlot
-	c.changed, c.staged, c.Held = 0, false, 0
+	c.changed, c.staged, c.Held, c.onlyArg = 0, false, 0, 0
 }
 
 // Slot returns the slot of argument i, which must be a key.
@@ -94,23 +105,29 @@ func (c *Ctx) Slot(i int) slots.Slot {
 // counted.
 func (c *Ctx) Read(i int) (engine.Record, bool) {
 	r, ok := c.DB.Find(c.Slot(i), c.Args[i])
-	if ok {
-		c.Hits++
-	} else {
-		c.Misses++
-	}
+	c.CountAt(ok, i)
 	return r, ok
 }
 
 // Glance is Read without touching the clock.
 func (c *Ctx) Glance(i int) (engine.Record, bool) {
 	r, ok := c.DB.Peek(c.Slot(i), c.Args[i])
-	if ok {
-		c.Hits++
-	} else {
-		c.Misses++
-	}
+	c.CountAt(ok, i)
 	return r, ok
+}
+
+// Count counts the lookup of the command's only key, which is at argument 1 where it has
+// more than one, by a read.
+func (c *Ctx) Count(found bool) { c.CountAt(found, max(c.Spec.firstKey, 1)) }
+
+// CountAt is Count for the key at argument i.
+func (c *Ctx) CountAt(found bool, i int) {
+	if found {
+		c.Hits++
+		return
+	}
+	c.Misses++
+	c.Notify(NotifyKeyMiss, "keymiss", i)
 }
 
 // Slow reports whether a command that touches so many elements or bytes must ask
@@ -134,6 +151,13 @@ func (c *Ctx) Now() int64 { return c.DB.Now() }
 // staged, the request itself is propagated.
 func (c *Ctx) Changed(n int) { c.changed += int64(n) }
 
+// ChangedAt is Changed where of the request's keys only the one at argument keyArg has
+// changed (LMPOP): transactions that watch another one go on.
+func (c *Ctx) ChangedAt(keyArg, n int) {
+	c.Changed(n)
+	c.onlyArg = keyArg
+}
+
 // Changes returns what Changed has summed up.
 func (c *Ctx) Changes() int64 { return c.changed }
 
@@ -146,24 +170,40 @@ func (c *Ctx) Effect(slot slots.Slot, args ...[]byte) {
 	}
 }
 
-// StageExpiry makes the deletion of an expired key that c.DB meets a part of the block,
-// in its place: within EXEC an earlier command may have given the key that time. It is
-// called each time c.DB is set for a run within EXEC.
-func (c *Ctx) StageExpiry() {
+// Use sets c.DB to a database at nowMillis for a run of one command that is not part of
+// an EXEC.
+func (c *Ctx) Use(db int, nowMillis int64, mode engine.AccessMode) {
+	c.DB = c.Keyspace.Access(db, nowMillis, mode)
+	c.listen()
+}
+
+// UseInExec is Use for a command within EXEC. The deletion of an expired key that it
+// meets becomes a part of the block, in its place: an earlier command may have given the
+// key that time.
+func (c *Ctx) UseInExec(db int, nowMillis int64, mode engine.AccessMode) {
+	c.Use(db, nowMillis, mode)
 	if c.Block != nil {
-		c.DB.SetSink(stagedExpiry{c.Block})
+		c.DB.SetSink(stagedExpiry{c})
 	}
 }
 
-// stagedExpiry is an engine.Sink whose words become effects of a block.
-type stagedExpiry struct{ block *effects.Block }
+// stagedExpiry is an engine.Sink whose words become effects and events of a run.
+type stagedExpiry struct{ c *Ctx }
 
-var wordDel = []byte("DEL")
+var (
+	wordDel  = []byte("DEL")
+	wordHDel = []byte("HDEL")
+)
 
 // Append implements engine.Sink.
 func (x stagedExpiry) Append(slot slots.Slot, db int, e engine.Effect) {
-	if e.Kind == engine.EffectDelete {
-		x.block.Add(slot, db, wordDel, e.Key)
+	switch e.Kind {
+	case engine.EffectDelete:
+		x.c.Block.Add(slot, db, wordDel, e.Key)
+		x.c.NotifyIn(NotifyExpired, "expired", db, e.Key)
+	case engine.EffectDeleteField:
+		x.c.Block.Add(slot, db, wordHDel, e.Key, e.Field)
+		x.c.NotifyIn(NotifyHash, "hexpired", db, e.Key)
 	}
 }
 
@@ -176,8 +216,12 @@ func (c *Ctx) End() {
 	if c.changed == 0 {
 		return
 	}
+	c.Keyspace.NoteChanges(c.keySlot, c.changed)
 	if c.Watches != nil && c.Watches.Active() {
 		c.touchKeys()
+	}
+	if c.Waits != nil && c.Waits.Active() {
+		c.readyKeys()
 	}
 	if c.staged || c.Block == nil || c.Spec.Has(NoEffect) {
 		return

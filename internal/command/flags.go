@@ -44,6 +44,8 @@ const (
 	// RunsQueue is EXEC's: its gates, route and locks are those of the commands that
 	// its connection has queued.
 	RunsQueue
+	// Subscribed commands may be sent by a RESP2 client that has subscribed.
+	Subscribed
 )
 
 // shown are the flags that COMMAND lists, by bit.

@@ -88,7 +88,7 @@ func (s *KeySpec) AppendKeys(dst []KeyRef, args [][]byte) (_ []KeyRef, ok bool) 
 		}
 	}
 	if begin >= len(args) {
-		return dst, false
+		return dst, begin == len(args) && s.Last < 0 && !s.UseCount // the rest is empty
 	}
 	first, last, step := begin, 0, s.Step
 	if s.UseCount {

@@ -3,6 +3,7 @@ package command
 import (
 	"math"
 
+	"github.com/redwingdb/redwing/internal/double"
 	"github.com/redwingdb/redwing/internal/resp"
 )
 
@@ -59,4 +60,13 @@ func (c *Ctx) Int32(i int) (int32, error) {
 		return 0, errInt32
 	}
 	return int32(v), err
+}
+
+// Double parses argument i as a double.
+func (c *Ctx) Double(i int) (float64, error) {
+	v, ok := double.Parse(c.Args[i])
+	if !ok {
+		return 0, resp.ErrNotFloat
+	}
+	return v, nil
 }

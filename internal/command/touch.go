@@ -10,11 +10,15 @@ import (
 // TouchDatabase says that database db is about to be emptied, or to take the place of
 // other: transactions fail that watch a key of db which is in one of the two. A watched
 // key that neither has does not change (Redis 7.2, multi.c, touchAllWatchedKeysInDb).
+// Who waits for the end of a key in db, or for a key that other may bring, is served.
 // REQUIRES: all shards locked or owned.
 func (c *Ctx) TouchDatabase(db, other int) {
 	if c.Watches != nil && c.Watches.Active() {
 		a, b := c.In(db), c.In(other)
 		c.Watches.touchExisting(&a, &b)
+	}
+	if c.Waits != nil && c.Waits.Active() {
+		c.Waits.readyDatabase(c, db, db != other)
 	}
 }
 
@@ -49,5 +53,6 @@ func (c *Ctx) In(db int) engine.Access {
 	}
 	a := c.Keyspace.Access(db, c.Now(), mode)
 	a.SetSink(c.DB.Sink())
+	a.SetNews(c.DB.News())
 	return a
 }

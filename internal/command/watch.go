@@ -17,6 +17,15 @@ type Watches struct {
 	shards []map[watchKey][]*Watch
 }
 
+// Hearers are told of keys that change; each may be nil.
+type Hearers struct {
+	Watches *Watches
+	Waits   *Waits
+	Events  *Events
+	// Publish sends a message of a stream to the subscribers of this node.
+	Publish func(shard bool, channel, payload []byte)
+}
+
 // watchKey is the database (four bytes, little endian) and the key.
 type watchKey string
 
@@ -219,6 +228,10 @@ func appendWatchKey(dst []byte, db int, key []byte) []byte {
 
 // touchKeys tells the watchers of the keys that the command may have changed.
 func (c *Ctx) touchKeys() {
+	if i := c.onlyArg; i != 0 {
+		c.Watches.Touch(c.DB.DB(), c.Slot(i), c.Args[i])
+		return
+	}
 	var room [16]KeyRef
 	keys, _ := c.Spec.AppendKeys(room[:0], c.Args)
 	for _, k := range keys {
@@ -229,8 +242,10 @@ func (c *Ctx) touchKeys() {
 }
 
 // TouchIn says that the key at argument i changed in another database than the
-// connection's (MOVE, COPY with DB). REQUIRES: as for Changed.
+// connection's (MOVE, COPY with DB); who waits for it there is served. REQUIRES: as for
+// Changed.
 func (c *Ctx) TouchIn(db, i int) {
+	c.ReadyIn(db, c.Slot(i), c.Args[i])
 	if c.Watches != nil {
 		c.Watches.Touch(db, c.Slot(i), c.Args[i])
 	}

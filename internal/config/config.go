@@ -20,6 +20,7 @@ type Config struct {
 	TimeoutSeconds      Int
 	TCPKeepaliveSeconds Int
 	MaxClients          Int
+	IOThreads           Int
 	OutputLimits        Limits
 	QueryBufferBytes    Int
 	MaxBulkBytes        Int
@@ -30,6 +31,7 @@ type Config struct {
 	LogFile                Text
 	PidFile                Text
 	ShutdownTimeoutSeconds Int
+	OnSigint, OnSigterm    Ending
 
 	RequirePass Text
 	EnableDebug Text // no, yes, local
@@ -52,22 +54,80 @@ type Config struct {
 	ReplicaNoFailover        Bool
 	RequireFullCoverage      Bool
 	AllowReadsWhenDown       Bool
+	AllowPubSubShardWhenDown Bool
+	SlotStats                Bool
+	// NotifyEvents are the letters of notify-keyspace-events as they were given.
+	NotifyEvents Text
 
 	ReplicaOf             List // host and port, or nothing
 	MasterAuth            Text
 	MasterUser            Text
 	ServeStaleData        Bool
 	ReplicaReadOnly       Bool
+	ReplicaAnnounced      Bool
 	ReplicaPriority       Int
 	ReplicaAnnounceIP     Text
 	ReplicaAnnouncePort   Int
 	ReplBacklogBytes      Int
+	ReplBacklogTTLSeconds Int
+	SyncDelaySeconds      Int
+	SyncMaxReplicas       Int
 	ReplTimeoutSeconds    Int
 	ReplPingSeconds       Int
 	MinReplicas           Int
 	MinReplicasLagSeconds Int
 
-	MaxMemoryBytes Int
+	MaxMemoryBytes     Int
+	MaxMemoryPolicy    Text // Redis' names
+	MaxMemorySamples   Int
+	EvictionTenacity   Int
+	ActiveExpireEffort Int
+	LFULogFactor       Int
+	LFUDecayMinutes    Int
+	LazyEviction       Bool
+	LazyExpire         Bool
+	LazyUserFlush      Bool
+	ActiveDefrag       Bool
+	DefragIgnoreBytes  Int
+	DefragLowerPercent Int
+	DefragUpperPercent Int
+	DefragCycleMin     Int // percent of a core
+	DefragCycleMax     Int
+	DefragScanFields   Int
+
+	Save               SavePoints
+	StopWrites         Bool // stop-writes-on-bgsave-error
+	DBFileName         Text
+	RDBVersion         Text // auto, or a number
+	RDBCompression     Bool
+	RDBChecksum        Bool
+	RDBIncrementalSync Bool
+	RDBKeyDelayMicros  Int // waited for each key that is saved
+	KeyLoadDelayMicros Int // waited for each key that is loaded
+
+	AppendOnly         Bool
+	AppendFilename     Text
+	AppendDirname      Text
+	AppendFsync        Text // always, everysec, no
+	NoFsyncOnRewrite   Bool
+	AOFRewritePercent  Int
+	AOFRewriteMinBytes Int
+	AOFLoadTruncated   Bool
+	AOFTimestamps      Bool
+	AOFIncrementalSync Bool
+	AOFKeepHistory     Bool // aof-disable-auto-gc
+
+	HashMaxListpackEntries    Int
+	HashMaxListpackValueBytes Int
+	ListMaxListpackSize       Int // elements, or -1 to -5 for 4 to 64 KiB
+	SetMaxIntsetEntries       Int
+	SetMaxListpackEntries     Int
+	SetMaxListpackValueBytes  Int
+	ZSetMaxListpackEntries    Int
+	ZSetMaxListpackValueBytes Int
+	HLLSparseMaxBytes         Int
+	StreamNodeMaxBytes        Int
+	StreamNodeMaxEntries      Int
 
 	file string // absolute path of the file it was read from, "" without one
 

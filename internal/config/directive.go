@@ -38,16 +38,15 @@ type directive struct {
 
 // The constructors below keep the tables of inert directives to one line
 // an entry: such a value has no reader, so its storage has no name.
-func inertBool() value                 { return boolean(new(Bool)) }
-func inertInt(min, max int64) value    { return integer(new(Int), min, max) }
-func inertBytes() value                { return size(new(Int), 0, maxInt) }
-func inertText() value                 { return text(new(Text), nil) }
-func inertEnum(names ...string) value  { return enum(new(Text), names...) }
-func inertWords(max int) value         { return words(new(List), max, nil) }
-func onlyBool(want, why string) value  { return only(inertBool(), want, why) }
-func onlyText(want, why string) value  { return only(inertText(), want, why) }
-func onlyInt(want, why string) value   { return only(inertInt(-maxInt, maxInt), want, why) }
-func onlyWords(want, why string) value { return only(inertWords(maxWords), want, why) }
+func inertBool() value                { return boolean(new(Bool)) }
+func inertInt(min, max int64) value   { return integer(new(Int), min, max) }
+func inertBytes() value               { return size(new(Int), 0, maxInt) }
+func inertText() value                { return text(new(Text), nil) }
+func inertEnum(names ...string) value { return enum(new(Text), names...) }
+func inertWords(max int) value        { return words(new(List), max, nil) }
+func onlyBool(want, why string) value { return only(inertBool(), want, why) }
+func onlyText(want, why string) value { return only(inertText(), want, why) }
+func onlyInt(want, why string) value  { return only(inertInt(-maxInt, maxInt), want, why) }
 
 // maxWords bounds the words of one line.
 const maxWords = 1024

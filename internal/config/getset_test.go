@@ -33,7 +33,7 @@ func TestGet(t *testing.T) {
 		{[]string{"port"}, []string{"port", "6379"}},
 		{[]string{"PORT", "port", "nosuch"}, []string{"PORT", "6379"}},
 		{[]string{"REPLICA-PRIO*", "slave-priority"}, []string{"replica-priority", "100", "slave-priority", "100"}},
-		{[]string{"save", "appendonly"}, []string{"save", "", "appendonly", "no"}},
+		{[]string{"save", "appendonly"}, []string{"save", "3600 1 300 100 60 10000", "appendonly", "no"}},
 		{[]string{"repl-backlog-size"}, []string{"repl-backlog-size", "1048576"}},
 		{[]string{"client-output-buffer-limit"}, []string{"client-output-buffer-limit", "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"}},
 		{[]string{"bind"}, []string{"bind", "* -::*"}},
@@ -86,6 +86,14 @@ func TestSet(t *testing.T) {
 		{[]string{"loglevel", "debug"}, failed + "loglevel') - can't set immutable config"},
 		{[]string{"TIMEOUT", "7", "maxmemory", "1k"}, "OK"},
 		{[]string{"save", ""}, "OK"},
+		{[]string{"save", "900 1 5 0"}, "OK"},
+		{[]string{"shutdown-on-sigterm", "force SAVE now"}, "OK"},
+		{[]string{"shutdown-on-sigterm", "save nosave"}, "ERR CONFIG SET failed (possibly related to argument 'shutdown-on-sigterm') - shutdown options SAVE and NOSAVE can't be used simultaneously"},
+		{[]string{"shutdown-on-sigint", "x"}, "ERR CONFIG SET failed (possibly related to argument 'shutdown-on-sigint') - argument(s) must be one of the following: default, save, nosave, now, force"},
+		{[]string{"save", "900"}, "ERR CONFIG SET failed (possibly related to argument 'save') - Invalid save parameters"},
+		{[]string{"save", "0 1"}, "ERR CONFIG SET failed (possibly related to argument 'save') - Invalid save parameters"},
+		{[]string{"save", "1 -1"}, "ERR CONFIG SET failed (possibly related to argument 'save') - Invalid save parameters"},
+		{[]string{"dbfilename", "a/b"}, "ERR CONFIG SET failed (possibly related to argument 'dbfilename') - can't set immutable config"},
 		{[]string{"client-output-buffer-limit", "slave 1mb 2kb 3"}, "OK"},
 	} {
 		if got := set(c, tc.words...); got != tc.want {
@@ -141,10 +149,18 @@ func TestValuesComeBack(t *testing.T) {
 		if err := d.value.set(d.value.args()); err != nil || d.value.text() != before {
 			t.Errorf("%s: args %q: %v, %q became %q", d.name, d.value.args(), err, before, d.value.text())
 		}
-		for _, args := range lines(d.value) {
-			if err := d.value.set(args); err != nil || d.value.text() != before {
+		for i, args := range lines(d.value) {
+			set := d.value.set
+			a, adds := d.value.(adder)
+			if adds && i > 0 {
+				set = a.add
+			}
+			if err := set(args); err != nil || !adds && d.value.text() != before {
 				t.Errorf("%s: line %q: %v, %q became %q", d.name, args, err, before, d.value.text())
 			}
+		}
+		if d.value.text() != before {
+			t.Errorf("%s: lines %q: %q became %q", d.name, lines(d.value), before, d.value.text())
 		}
 	}
 }

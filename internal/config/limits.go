@@ -31,8 +31,8 @@ func (v limitsValue) set(args []string) error {
 		default:
 			return redisError("Invalid client class specified in buffer limit configuration.")
 		}
-		hard, okHard := parseBytes(args[1])
-		soft, okSoft := parseBytes(args[2])
+		hard, okHard := ParseBytes(args[1])
+		soft, okSoft := ParseBytes(args[2])
 		seconds, err := strconv.ParseInt(args[3], 10, 64)
 		if !okHard || !okSoft || err != nil || seconds < 0 {
 			return redisError("Error in hard, soft or soft_seconds setting in buffer limit configuration.")

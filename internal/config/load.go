@@ -60,6 +60,7 @@ func Parse(file []byte, args []string) (*Config, error) {
 type reader struct {
 	config *Config
 	files  int
+	seen   map[*directive]bool // directives that had a line
 }
 
 func (r *reader) finish(args []string) error {
@@ -162,7 +163,15 @@ func (r *reader) apply(words []string) error {
 	if len(args) == 1 {
 		args = wordsOf(d.value, args[0]) // --save "900 1" as CONFIG SET save "900 1"
 	}
-	if err := d.value.set(args); err != nil {
+	set := d.value.set
+	if a, ok := d.value.(adder); ok && r.seen[d] {
+		set = a.add
+	}
+	if r.seen == nil {
+		r.seen = map[*directive]bool{}
+	}
+	r.seen[d] = true
+	if err := set(args); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil

@@ -94,9 +94,9 @@ func TestRefused(t *testing.T) {
 		{"maxmemory 99999999999gb\n", nil, "configuration:1: maxmemory: argument must be a memory value"},
 		{"requirepass \"a\n", nil, "configuration:1: unbalanced quotes"},
 		{"requirepass \"a\"b\n", nil, "configuration:1: unbalanced quotes"},
-		{"appendonly yes\n", nil, "configuration:1: appendonly: only 'no' is supported: nothing is written to disk yet; data live in memory and on replicas"},
-		{"save 900 1\n", nil, "configuration:1: save: only '' is supported: nothing is written to disk yet; data live in memory and on replicas"},
-		{"maxmemory-policy allkeys-lru\n", nil, "configuration:1: maxmemory-policy: only 'noeviction' is supported: keys are not evicted yet"},
+		{"aof-use-rdb-preamble no\n", nil, "configuration:1: aof-use-rdb-preamble: only 'yes' is supported: a base is an RDB file"},
+		{"save 900\n", nil, "configuration:1: save: Invalid save parameters"},
+		{"dbfilename a/b\n", nil, "configuration:1: dbfilename: dbfilename can't be a path, just a filename"},
 		{"rename-command CONFIG x\n", nil, "configuration:1: rename-command: not supported: commands keep their names"},
 		{"", []string{"--clusterenabled", "yes"}, "command line: unknown directive 'clusterenabled'; did you mean 'cluster-enabled'?"},
 		{"", []string{"--zzzzzzzzzzz", "yes"}, "command line: unknown directive 'zzzzzzzzzzz'"},
@@ -138,4 +138,30 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The first line of save takes the place of the default, each other one adds to it.
+func TestSavePoints(t *testing.T) {
+	for _, tc := range []struct {
+		file string
+		args []string
+		want string
+	}{
+		{"", nil, "3600 1 300 100 60 10000"},
+		{"save 900 1\n", nil, "900 1"},
+		{"save 900 1\nsave 5 0 7 9\n", nil, "900 1 5 0 7 9"},
+		{"save 900 1\nsave \"\"\nsave 7 9\n", nil, "7 9"},
+		{"save 900 1\n", []string{"--save", "5", "0"}, "900 1 5 0"},
+		{"", []string{"--save", "900 1", "--save", "5 0"}, "900 1 5 0"},
+		{"save 900 1\n", []string{"--save", ""}, ""},
+	} {
+		c, err := Parse([]byte(tc.file), tc.args)
+		if err != nil {
+			t.Errorf("%q %q: %v", tc.file, tc.args, err)
+			continue
+		}
+		if got := c.Get("save")[0].Value; got != tc.want {
+			t.Errorf("%q %q: %q, want %q", tc.file, tc.args, got, tc.want)
+		}
+	}
 }

@@ -56,7 +56,7 @@ func (v sizeValue) set(args []string) error {
 	if err != nil {
 		return err
 	}
-	n, ok := parseBytes(s)
+	n, ok := ParseBytes(s)
 	if !ok {
 		return errors.New("argument must be a memory value")
 	}
@@ -78,7 +78,8 @@ var byteUnits = map[string]int64{
 	"": 1, "b": 1, "k": 1e3, "kb": 1 << 10, "m": 1e6, "mb": 1 << 20, "g": 1e9, "gb": 1 << 30,
 }
 
-func parseBytes(s string) (int64, bool) {
+// ParseBytes reads a size as redis.conf writes it, false for what is none.
+func ParseBytes(s string) (int64, bool) {
 	digits := strings.TrimRight(s, "bBkKmMgG")
 	unit, ok := byteUnits[strings.ToLower(s[len(digits):])]
 	n, err := strconv.ParseInt(digits, 10, 64)

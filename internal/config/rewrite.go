@@ -2,11 +2,13 @@ package config
 
 import (
 	"errors"
-	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/redwingdb/redwing/internal/disk"
 )
 
 // ErrNoFile is returned by Rewrite where the node was started without a file.
@@ -116,48 +118,13 @@ func line(name string, args []string) string {
 }
 
 // replaceFile puts text in the place of path, whose mode it keeps.
-func replaceFile(path, text string) (err error) {
+func replaceFile(path, text string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, filepath.Base(path)+"-*.tmp")
-	if err != nil {
+	return disk.Replace(disk.OS{}, path, path+".tmp", info.Mode().Perm(), func(f disk.File) error {
+		_, err := io.WriteString(f, text)
 		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if err := f.Chmod(info.Mode().Perm()); err != nil {
-		return err
-	}
-	if _, err := f.WriteString(text); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("sync of %s: %w", dir, err)
-	}
-	return nil
+	})
 }

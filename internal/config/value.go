@@ -22,11 +22,15 @@ type value interface {
 // liner is a value that CONFIG REWRITE writes otherwise than as one line of args.
 type liner interface{ lines() [][]string }
 
+// adder is a value to which a line of a file adds, but for the first one, which takes the
+// default's place.
+type adder interface{ add(args []string) error }
+
 // takesSeveral reports whether v takes several arguments: CONFIG SET, which gets
 // them in one string, cuts it at spaces for these.
 func takesSeveral(v value) bool {
 	switch v := v.(type) {
-	case wordsValue, limitsValue:
+	case wordsValue, limitsValue, savePointsValue, endingValue:
 		return true
 	case onlyValue:
 		return takesSeveral(v.inner)

@@ -53,6 +53,8 @@ type Log struct {
 		orphans     int // unlinked ones that readers still look at
 
 		sealed       bool
+		kept         bool // active without readers
+		tolerant     bool
 		db           int // database that the stream has selected, noDB: none
 		backlogOn    bool
 		backlogBytes int64
@@ -190,8 +192,18 @@ func (l *Log) Seal(on bool) {
 // have changed by more than the primary's stream.
 func (l *Log) Refused() int64 { return l.refused.Load() }
 
+// Tolerate says whether a copy may have writes of its own, which are left out of the log
+// without being counted (replica-read-only no).
+func (l *Log) Tolerate(on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.tolerant = on
+}
+
 func (l *Log) refuseAndUnlock() int64 {
-	l.refused.Add(1)
+	if !l.mu.tolerant {
+		l.refused.Add(1)
+	}
 	l.mu.Unlock()
 	return l.offset.Load()
 }
@@ -241,6 +253,16 @@ func (l *Log) SetBacklog(on bool, bytes int64) {
 	if bytes > 0 {
 		l.mu.backlogBytes = bytes
 	}
+	l.settleLocked()
+}
+
+// KeepActive has effects counted, though not kept, where nobody reads them: replies may
+// wait for offsets that no reader is to come to. REQUIRES: all shards locked where that
+// makes the log active (engine's AtCut).
+func (l *Log) KeepActive(on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.kept = on
 	l.settleLocked()
 }
 
@@ -394,19 +416,21 @@ func (l *Log) skipAndUnlock(n int) int64 {
 }
 
 func (l *Log) wakeLocked() {
+	end := l.offset.Load()
 	for _, r := range l.mu.readers {
-		if r.sleeping {
+		if r.sleeping && r.wakeAt <= end {
 			r.sleeping = false
+			l.mu.sleepers--
 			r.wake <- struct{}{} // room: one token for each time sleeping was set
 		}
 	}
 	for _, r := range l.mu.slotReaders {
 		if r.sleeping {
 			r.sleeping = false
+			l.mu.sleepers--
 			r.wake <- struct{}{}
 		}
 	}
-	l.mu.sleepers = 0
 }
 
 // addSegmentLocked links a new segment, having dropped readers that are too far
@@ -465,7 +489,7 @@ func (l *Log) trimLocked() {
 
 // settleLocked is called when readers or the backlog have changed.
 func (l *Log) settleLocked() {
-	active := l.mu.backlogOn || len(l.mu.readers) > 0 || len(l.mu.slotReaders) > 0
+	active := l.mu.kept || l.mu.backlogOn || len(l.mu.readers) > 0 || len(l.mu.slotReaders) > 0
 	l.active.Store(active)
 	l.entries.Store(len(l.mu.slotReaders) > 0)
 	if !active {

@@ -313,3 +313,54 @@ func BenchmarkAppend(b *testing.B) {
 		l.Append(&bl)
 	}
 }
+
+// A reader that awaits an offset is woken by the append that reaches it, and by no other;
+// what it polls meanwhile is there all the same.
+func TestAwait(t *testing.T) {
+	l := NewLog(Options{})
+	defer l.Close()
+	r, err := l.NewReader(0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	woken := func() bool {
+		select {
+		case <-r.Woken():
+			return true
+		default:
+			return false
+		}
+	}
+	piece := l.AppendControl([]byte("PING"))
+	if r.Await(piece) {
+		t.Error("waits for what is there")
+	}
+	if !r.Await(3 * piece) {
+		t.Error("does not wait")
+	}
+	if l.AppendControl([]byte("PING")); woken() {
+		t.Error("woken too early")
+	}
+	if b, err := r.Poll(); int64(len(b)) != 2*piece || err != nil {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	if l.AppendControl([]byte("PING")); !woken() {
+		t.Error("not woken")
+	}
+	if b, err := r.Poll(); int64(len(b)) != piece || err != nil {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	// A poll that finds nothing waits for anything.
+	r.Await(100 * piece)
+	if b, err := r.Poll(); b != nil || err != nil {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	if l.AppendControl([]byte("PING")); !woken() {
+		t.Error("not woken")
+	}
+	r.Await(100 * piece)
+	r.Close()
+	if !woken() || r.Await(200*piece) {
+		t.Error("a closed reader waits")
+	}
+}

@@ -14,7 +14,8 @@ type Reader struct {
 	given      int   // bytes of seg that the user looks at, from pos
 	limitBytes int64
 	sleeping   bool
-	dropped    bool // no longer in the log's list: holds nothing back
+	wakeAt     int64 // asleep until the log is that long
+	dropped    bool  // no longer in the log's list: holds nothing back
 	err        error
 }
 
@@ -59,6 +60,40 @@ func (r *Reader) Next(ctx context.Context) ([]byte, error) {
 	}
 }
 
+// Poll is Next without the wait: it returns nothing where there is nothing, and Woken then
+// receives once when more has come or the reader has been dropped.
+func (r *Reader) Poll() ([]byte, error) { return r.tryNext() }
+
+// Await has Woken receive once when the log has come to offset, or the reader has been
+// dropped; it returns false if that is so already. The next Poll ends it.
+func (r *Reader) Await(offset int64) (waiting bool) {
+	l := r.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r.err != nil || l.offset.Load() >= offset {
+		return false
+	}
+	r.sleepLocked(offset)
+	return true
+}
+
+// sleepLocked has the reader woken when the log has come to offset. REQUIRES: log.mu held.
+func (r *Reader) sleepLocked(offset int64) {
+	r.wakeAt = offset
+	if r.sleeping {
+		return
+	}
+	r.sleeping = true
+	r.log.mu.sleepers++
+	select {
+	case <-r.wake: // a token left by a wait that ended otherwise
+	default:
+	}
+}
+
+// Woken is what to wait on behind a Poll that has returned nothing, or an Await.
+func (r *Reader) Woken() <-chan struct{} { return r.wake }
+
 // tryNext returns what is there; with nothing it has put the reader to sleep.
 func (r *Reader) tryNext() ([]byte, error) {
 	l := r.log
@@ -82,14 +117,7 @@ func (r *Reader) tryNext() ([]byte, error) {
 		r.given = r.seg.n - at
 		return r.seg.buf[at:r.seg.n:r.seg.n], nil
 	}
-	if !r.sleeping {
-		r.sleeping = true
-		l.mu.sleepers++
-		select {
-		case <-r.wake: // a token left by a wait that ended otherwise
-		default:
-		}
-	}
+	r.sleepLocked(0)
 	return nil, nil
 }
 
@@ -105,6 +133,14 @@ func (r *Reader) Lag() int64 {
 	r.log.mu.Lock()
 	defer r.log.mu.Unlock()
 	return max(0, r.log.offset.Load()-r.pos)
+}
+
+// Lost reports whether the reader fell behind its limit: Next returns ErrOverrun from then
+// on, but its user may be held up elsewhere.
+func (r *Reader) Lost() bool {
+	r.log.mu.Lock()
+	defer r.log.mu.Unlock()
+	return r.err == ErrOverrun
 }
 
 // Close ends the reader; a waiting Next returns ErrClosed. It may be called twice.

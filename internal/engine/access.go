@@ -27,11 +27,14 @@ type Access struct {
 	mode    AccessMode
 	noTouch bool
 	sink    Sink // nil: the keyspace's own
+	news    func(db int, key []byte)
+	lfu     *lfu   // nil: the policy is none of LFU
+	touched uint64 // hash of the key whose access was noted last; 0: none
 }
 
 // Access returns an access to database db at nowMillis, Unix time in milliseconds.
 func (k *Keyspace) Access(db int, nowMillis int64, mode AccessMode) Access {
-	return Access{k: k, now: nowMillis, db: int32(db), mode: mode}
+	return Access{k: k, now: nowMillis, db: int32(db), mode: mode, lfu: k.eviction.lfu.Load()}
 }
 
 // DB returns the number of the database.
@@ -49,6 +52,12 @@ func (a *Access) SetSink(s Sink) { a.sink = s }
 
 // Sink returns what SetSink has set.
 func (a *Access) Sink() Sink { return a.sink }
+
+// SetNews has the access tell f of each key that it makes. The bytes lie in the record.
+func (a *Access) SetNews(f func(db int, key []byte)) { a.news = f }
+
+// News returns what SetNews has set.
+func (a *Access) News() func(db int, key []byte) { return a.news }
 
 // spot is where a key is, or would be.
 type spot struct {
@@ -107,7 +116,7 @@ func (a *Access) expiredLocked(r table.Rec) bool {
 // expireLocked deletes the expired key at p, after sink, if there is one, has heard of it.
 func (k *Keyspace) expireLocked(p *spot, s slots.Slot, db int, sink Sink) {
 	if sink != nil {
-		sink.Append(s, db, Effect{EffectDelete, p.rec.Key()})
+		sink.Append(s, db, Effect{Kind: EffectDelete, Key: p.rec.Key()})
 	}
 	k.expired.Add(1)
 	p.removeLocked()
@@ -123,16 +132,16 @@ func (p *spot) removeLocked() {
 	p.pos = table.Pos{}
 }
 
-// Find returns the record of key and sets its access clock.
+// Find returns the record of key and notes the access.
 func (a *Access) Find(s slots.Slot, key []byte) (Record, bool) {
 	r, ok := a.Peek(s, key)
-	if ok && !a.noTouch {
-		r.rec.SetLRU(lruClock(a.now))
+	if ok {
+		a.touch(&a.k.shards[a.k.ShardOf(s)], r.rec)
 	}
 	return r, ok
 }
 
-// Peek returns the record of key and leaves its access clock alone.
+// Peek returns the record of key and notes no access.
 func (a *Access) Peek(s slots.Slot, key []byte) (Record, bool) {
 	// lookLocked without the spot, which a read does not need.
 	sh := &a.k.shards[a.k.ShardOf(s)]
@@ -163,3 +172,7 @@ func (a *Access) Delete(s slots.Slot, key []byte) bool {
 	p.removeLocked()
 	return true
 }
+
+// Writable reports whether the access may change data by itself: on a replica what
+// changes arrives from the primary alone.
+func (a *Access) Writable() bool { return a.mode != ModeReplica }

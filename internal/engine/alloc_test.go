@@ -38,3 +38,19 @@ func TestNoAllocations(t *testing.T) {
 		}
 	}
 }
+
+func TestMakingRoomAllocatesNothing(t *testing.T) {
+	for _, p := range []Policy{AllKeysLRU, VolatileLFU, VolatileTTL, AllKeysRandom} {
+		c := newCrowd(t, p, 2000, func(i int) int64 { return testNow + 1_000_000 })
+		c.k.sink = nil // the test's own
+		set := c.k.Eviction()
+		set.LimitBytes = 1
+		c.k.SetEviction(set)
+		if n := testing.AllocsPerRun(500, func() { c.k.MakeRoom(testNow, 0) }); n != 0 {
+			t.Errorf("%v allocates %v times", p, n)
+		}
+		if c.k.Stats().EvictedKeys < 400 {
+			t.Errorf("%v: %d keys evicted", p, c.k.Stats().EvictedKeys)
+		}
+	}
+}

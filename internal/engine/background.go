@@ -12,6 +12,8 @@ import (
 const (
 	// stepBuckets bounds the buckets worked on in one hold of a shard, by kind of work.
 	stepBuckets = 64
+	// stepBlocks bounds the blocks of big values freed in one hold of a shard.
+	stepBlocks = 512
 	// idleLeastBytes is what a shard keeps of its free pages for the next allocations,
 	// besides an eighth of what is in use.
 	idleLeastBytes = 256 << 10
@@ -24,6 +26,7 @@ type refill struct {
 	old    *wheel // the wheel being replaced; fired until its keys are in the new one
 	todo   bitset // local slots whose tables are still to be walked; nil when none
 	cursor uint64 // scan cursor in the first of them
+	filled int    // entries that the last rebuilding left
 }
 
 func (f *refill) add(local uint32, tables int) {
@@ -54,6 +57,7 @@ func (f *refill) first() int {
 func (k *Keyspace) BackgroundStep(nowMillis int64, budget time.Duration) (more bool) {
 	end := clock.Mono() + int64(budget)
 	first := int(k.nextStep.Add(1))
+	k.heedEviction()
 	for i := range k.shards {
 		sh := &k.shards[(first+i)%len(k.shards)]
 		for again := true; again; {
@@ -101,16 +105,38 @@ func (k *Keyspace) backgroundLocked(sh *shard, now int64) (more bool) {
 			more = true
 		}
 	}
+	if k.freeDeadLocked(sh, stepBuckets, stepBlocks) {
+		more = more || sh.buried.Load() > 0
+	}
+	return more
+}
+
+// freeDeadLocked frees about n blocks of big values that no key has any more, and at most
+// buckets of what was detached and no snapshot needs. It reports whether there was any.
+func (k *Keyspace) freeDeadLocked(sh *shard, buckets, blocks int) (freed bool) {
+	freed = len(sh.roots) > 0
+	k.freeRootsLocked(sh, blocks)
+	freed = k.freeGravesLocked(sh, buckets) || freed
+	if len(sh.burial.waits) > 0 {
+		k.wakeFreedLocked(sh)
+	}
+	return freed
+}
+
+// freeGravesLocked frees at most n buckets of what was detached and no snapshot needs,
+// and reports whether there was any.
+func (k *Keyspace) freeGravesLocked(sh *shard, n int) (freed bool) {
 	for i, g := range sh.graves {
 		if g.heldLocked() {
 			continue
 		}
-		if k.freeStepLocked(sh, g, stepBuckets) {
+		if k.freeStepLocked(sh, g, n) {
 			sh.graves = append(sh.graves[:i], sh.graves[i+1:]...)
+			sh.buried.Add(-1)
 		}
-		return more || len(sh.graves) > 0
+		return true
 	}
-	return more
+	return false
 }
 
 // rehashStepLocked moves some buckets of the first table that is being rehashed.
@@ -135,11 +161,11 @@ func (k *Keyspace) rehashStepLocked(sh *shard, sp *space) (more bool) {
 func (k *Keyspace) refillStepLocked(sh *shard, sp *space, now int64) (more bool) {
 	f := &sp.refill
 	if f.todo == nil && f.old == nil && sp.wheel != nil &&
-		int64(sp.wheel.n) > 2*sp.volatile.Load()+1024 {
+		int64(sp.wheel.n) > 2*max(sp.volatile.Load(), int64(f.filled))+1024 {
 		f.old, sp.wheel = sp.wheel, &wheel{}
 		f.todo = make(bitset, len(sp.rehashes))
 		for local := range sp.headers {
-			if sp.volatil[local] > 0 {
+			if sp.volatil[local] > 0 || sp.fieldExpiry {
 				f.todo.set(uint32(local))
 			}
 		}
@@ -156,8 +182,8 @@ func (k *Keyspace) refillStepLocked(sh *shard, sp *space, now int64) (more bool)
 		}
 		t := k.tableLocked(sh, sp, uint32(local))
 		f.cursor = t.Scan(f.cursor, func(r table.Rec) {
-			if r.Flags()&table.FlagExpiry != 0 {
-				sp.enterLocked(sh.arena, r, uint32(local), k.hash.Sum(r.Key()), now)
+			if at := dueAt(sh, r); at != 0 {
+				sp.enterLocked(sh.arena, r, uint32(local), k.hash.Sum(r.Key()), at, now)
 			}
 		})
 		if f.cursor == 0 {
@@ -168,7 +194,7 @@ func (k *Keyspace) refillStepLocked(sh *shard, sp *space, now int64) (more bool)
 		if !f.old.drain(sh.arena, stepBuckets) {
 			return true
 		}
-		f.old = nil
+		f.old, f.filled = nil, sp.wheel.n
 	}
 	return false
 }

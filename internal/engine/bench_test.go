@@ -229,3 +229,71 @@ func BenchmarkCut(b *testing.B) {
 		}
 	})
 }
+
+// What the limit costs a command: below it, and while a key goes for each that comes.
+func BenchmarkLimit(b *testing.B) {
+	k, err := New(Options{Shards: 32, Databases: 16, Seed: 1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer k.Close()
+	val := make([]byte, 64)
+	set := func(i int) {
+		key := strconv.AppendInt([]byte("key:"), int64(i), 10)
+		s := slots.Of(key)
+		a := k.Access(0, testNow+int64(i), ModePrimary)
+		k.Lock(k.Mask(s))
+		if err := a.SetString(s, key, val, 0); err != nil {
+			b.Fatal(err)
+		}
+		k.Unlock(k.Mask(s))
+	}
+	for i := range 300_000 {
+		set(i)
+	}
+	b.Run("below", func(b *testing.B) {
+		k.SetEviction(EvictionSettings{LimitBytes: 1 << 40, Policy: AllKeysLRU})
+		k.BackgroundStep(testNow, time.Second)
+		for b.Loop() {
+			k.MakeRoom(testNow, time.Millisecond)
+		}
+	})
+	b.Run("at", func(b *testing.B) {
+		k.SetEviction(EvictionSettings{LimitBytes: k.CountedBytes(), Policy: AllKeysLRU})
+		k.BackgroundStep(testNow, time.Second)
+		for i := 1_000_000; b.Loop(); i++ {
+			k.MakeRoom(testNow+1_000_000, time.Millisecond)
+			set(i)
+		}
+	})
+}
+
+// What a key costs that expires by the wheel: cascading included, the log excluded.
+func BenchmarkExpire(b *testing.B) {
+	const n = 500_000
+	for b.Loop() {
+		b.StopTimer()
+		k, err := New(Options{Shards: 32, Databases: 16, Seed: 1})
+		if err != nil {
+			b.Fatal(err)
+		}
+		val := make([]byte, 64)
+		a := k.Access(0, testNow, ModePrimary)
+		k.Lock(k.AllShards())
+		for i := range n {
+			key := strconv.AppendInt([]byte("key:"), int64(i), 10)
+			if err := a.SetString(slots.Of(key), key, val, testNow+20_000+int64(i%1000)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		k.Unlock(k.AllShards())
+		b.StartTimer()
+		for now := int64(testNow); k.Len(0) > 0; now += 100 {
+			k.ExpireStep(now, time.Hour)
+		}
+		b.StopTimer()
+		k.Close()
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/n, "ns/key")
+}

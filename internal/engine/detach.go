@@ -14,6 +14,7 @@ type grave struct {
 	holds   []hold         // snapshots that had the dropped slot
 	next    int            // tables before are freed
 	pos     uint64         // buckets of the next table before are freed
+	serial  uint64         // graves of a shard are numbered
 }
 
 // hold says that a snapshot may not be through with a slot.
@@ -28,7 +29,7 @@ func (k *Keyspace) Flush(db int) {
 	for i := range k.shards {
 		sh := &k.shards[i]
 		if sp := sh.spaces[db].Swap(nil); sp != nil {
-			sh.graves = append(sh.graves, &grave{sp: sp, headers: sp.headers})
+			sh.buryLocked(&grave{sp: sp, headers: sp.headers}, sp.keys.Load())
 		}
 	}
 }
@@ -72,7 +73,7 @@ func (k *Keyspace) DropSlot(db int, s slots.Slot) int {
 	}
 	g.headers[0].MoveFrom(&sp.headers[local])
 	sp.forgetLocked(local, n)
-	sh.graves = append(sh.graves, g)
+	sh.buryLocked(g, int64(n))
 	return n
 }
 
@@ -117,7 +118,11 @@ func (k *Keyspace) AttachStaged(s slots.Slot) {
 	if rehashing {
 		to.rehashes.set(local)
 	}
-	if volatile > 0 {
+	if from.fieldExpiry {
+		to.fieldExpiry = true
+		k.fieldExpires()
+	}
+	if volatile > 0 || from.fieldExpiry {
 		to.refill.add(local, len(to.headers))
 	}
 }
@@ -140,7 +145,7 @@ func (k *Keyspace) freeStepLocked(sh *shard, g *grave, n int) bool {
 	for ; g.next < len(g.headers); g.next++ {
 		t := table.Table{A: sh.arena, H: &g.headers[g.next], Hash: &k.hash}
 		before, done := g.pos, false
-		g.pos, done = t.Drain(g.pos, n, func(ref arena.Ref) { sh.freeRecordLocked(ref) })
+		g.pos, done = t.Drain(g.pos, n, func(ref arena.Ref) { sh.buryRecordLocked(ref) })
 		if !done {
 			return false
 		}
@@ -159,5 +164,6 @@ func (k *Keyspace) freeStepLocked(sh *shard, g *grave, n int) bool {
 			return false
 		}
 	}
+	k.countHeaders(-g.sp.headerBytes())
 	return true
 }

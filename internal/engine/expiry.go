@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/redwingdb/redwing/internal/clock"
@@ -75,11 +76,12 @@ func (a *Access) expiryChangedLocked(p *spot, oldAt int64) {
 	if p.rec.Flags()&table.FlagInWheel != 0 && oldAt != 0 && at >= oldAt {
 		return
 	}
-	p.sp.enterLocked(p.sh.arena, p.rec, p.local, p.hash, a.now)
+	p.sp.enterLocked(p.sh.arena, p.rec, p.local, p.hash, at, a.now)
 }
 
-// enterLocked puts an entry for the record rec into the wheel.
-func (sp *space) enterLocked(a *arena.Arena, rec table.Rec, local uint32, hash uint64, now int64) {
+// enterLocked puts an entry for the record rec into the wheel: it will be looked at once
+// what expires at the time at has expired.
+func (sp *space) enterLocked(a *arena.Arena, rec table.Rec, local uint32, hash uint64, at, now int64) {
 	if sp.noWheel {
 		rec.SetInWheel(false)
 		return
@@ -87,7 +89,7 @@ func (sp *space) enterLocked(a *arena.Arena, rec table.Rec, local uint32, hash u
 	if sp.wheel == nil {
 		sp.wheel = &wheel{}
 	}
-	rec.SetInWheel(sp.wheel.insert(a, entryOf(local, hash), rec.ExpireAt(), now))
+	rec.SetInWheel(sp.wheel.insert(a, entryOf(local, hash), at, now))
 }
 
 const (
@@ -125,6 +127,7 @@ func (k *Keyspace) ExpireStep(nowMillis int64, budget time.Duration) (expired in
 
 // expireShardLocked fires at most expireBatch entries of a shard.
 func (k *Keyspace) expireShardLocked(sh *shard, now int64) (expired int, more bool) {
+	var due [expireBatch]wheelEntry
 	limit := expireBatch
 	for db := range k.databases {
 		sp := sh.spaces[db].Load()
@@ -135,17 +138,39 @@ func (k *Keyspace) expireShardLocked(sh *shard, now int64) (expired int, more bo
 			if w == nil || w.n == 0 {
 				continue
 			}
+			n := 0
 			limit -= w.advance(sh.arena, now, limit, func(e wheelEntry) {
-				if k.fireLocked(sh, sp, db, e, now) {
-					expired++
-				}
+				due[n] = e
+				n++
 			})
+			expired += k.fireAllLocked(sh, sp, db, due[:n], now)
 			if limit == 0 {
 				return expired, true
 			}
 		}
 	}
 	return expired, false
+}
+
+// fireAllLocked fires entries that are due. What their lookups touch is fetched for a few
+// of them at a time: one after the other they are little but waits for memory.
+func (k *Keyspace) fireAllLocked(sh *shard, sp *space, db int, due []wheelEntry, now int64) (expired int) {
+	for group := range slices.Chunk(due, PrefetchMax) {
+		for _, e := range group {
+			t := k.tableLocked(sh, sp, e.local())
+			t.PrefetchBucket(e.hash())
+		}
+		for _, e := range group {
+			t := k.tableLocked(sh, sp, e.local())
+			t.PrefetchRecords(e.hash())
+		}
+		for _, e := range group {
+			if k.fireLocked(sh, sp, db, e, now) {
+				expired++
+			}
+		}
+	}
+	return expired
 }
 
 // fireLocked looks at the keys that an entry may stand for: one that has expired is
@@ -160,15 +185,21 @@ func (k *Keyspace) fireLocked(sh *shard, sp *space, db int, e wheelEntry, now in
 		return false
 	}
 	p.rec = table.RecAt(sh.arena, p.pos.Ref)
-	at := p.rec.ExpireAt()
-	if at == 0 {
+	slot := k.slotOf(sh.index, p.local)
+	if at := p.rec.ExpireAt(); at != 0 && now > at {
+		k.expireLocked(&p, slot, db, k.sink)
+		return true
+	}
+	if hasFieldExpiry(p.rec) {
+		k.expireFieldsLocked(&p, slot, db, now)
+		if !p.found() {
+			return true
+		}
+	}
+	if at := dueAt(sh, p.rec); at != 0 {
+		sp.enterLocked(sh.arena, p.rec, p.local, p.hash, at, now)
+	} else {
 		p.rec.SetInWheel(false)
-		return false
 	}
-	if now <= at {
-		sp.enterLocked(sh.arena, p.rec, p.local, p.hash, now)
-		return false
-	}
-	k.expireLocked(&p, k.slotOf(sh.index, p.local), db, k.sink)
-	return true
+	return false
 }

@@ -2,9 +2,10 @@
 // databases, cut by hash slot into data shards, with expiry and with snapshots at
 // an instant. It owns the memory of keys and values, the locks that guard them and
 // the rules by which keys expire. It never reads the wall clock (background steps read
-// the monotonic one for their budget), never does I/O, and knows neither the wire
-// protocol nor who may run what. Commands call it under the locks of their shards;
-// persistence, replication and slot moves read it through Snapshot.
+// the monotonic one for their budget), does no I/O but to a file that a snapshot is given
+// to spill to, and knows neither the wire protocol nor who may run what. Commands call it
+// under the locks of their shards; persistence, replication and slot moves read it through
+// Snapshot.
 package engine
 
 import (
@@ -14,6 +15,7 @@ import (
 	"runtime"
 	"sync/atomic"
 
+	"github.com/redwingdb/redwing/internal/clock"
 	"github.com/redwingdb/redwing/internal/engine/arena"
 	"github.com/redwingdb/redwing/internal/engine/table"
 	"github.com/redwingdb/redwing/internal/slots"
@@ -44,7 +46,7 @@ type Options struct {
 	Sink Sink
 }
 
-// Sink takes what the engine changes on its own account (expiry). Append is called
+// Sink takes what the engine changes on its own account (expiry, eviction). Append is called
 // with the slot's shard locked, before the record goes; it must not call back.
 type Sink interface {
 	Append(slot slots.Slot, db int, e Effect)
@@ -53,14 +55,22 @@ type Sink interface {
 // EffectKind is what an Effect does.
 type EffectKind uint8
 
-// EffectDelete is the deletion of an expired key.
-const EffectDelete EffectKind = 1
+const (
+	// EffectDelete is the deletion of an expired key.
+	EffectDelete EffectKind = iota + 1
+	// EffectEvict is the deletion of a key to make room.
+	EffectEvict
+	// EffectDeleteField is the deletion of an expired field of a hash. With the last one
+	// the key goes, without a word of its own.
+	EffectDeleteField
+)
 
-// Effect is a change made by the engine itself. Key aliases the record: it must be
-// copied by whoever keeps it after Append returns.
+// Effect is a change made by the engine itself. Key and Field alias the record: they must
+// be copied by whoever keeps them after Append returns.
 type Effect struct {
-	Kind EffectKind
-	Key  []byte
+	Kind  EffectKind
+	Key   []byte
+	Field []byte
 }
 
 // Validate names every bad field.
@@ -98,10 +108,21 @@ type Keyspace struct {
 	databases int
 	hash      table.Hasher
 	sink      Sink
+	onField   func() // see OnFieldExpiry; may be nil
+	limits    atomic.Pointer[Limits]
 
-	expired   atomic.Int64 // keys deleted because they had expired
-	snapshots atomic.Int32 // live ones
-	nextStep  atomic.Uint32
+	counted     arena.Account // what UsedMemory returns and CountBytes has added, nearly
+	headerBytes atomic.Int64  // of all spaces
+	eviction    eviction
+	defrag      defrag
+
+	awaited       atomic.Int32 // waits for memory to be freed
+	expired       atomic.Int64 // keys deleted because they had expired
+	expiredFields atomic.Int64 // fields of hashes, likewise
+	snapshots     atomic.Int32 // live ones
+	stride        stride
+	pressure      pressure
+	nextStep      atomic.Uint32
 }
 
 // New returns an empty keyspace.
@@ -117,14 +138,22 @@ func New(o Options) (*Keyspace, error) {
 		databases: o.Databases,
 		hash:      table.NewHasher(o.Seed),
 		sink:      o.Sink,
+		stride:    defaultStride,
 	}
+	k.SetLimits(DefaultLimits())
 	if err := k.reserve(o.ShardBytes); err != nil {
 		return nil, err
 	}
 	for i := range k.shards {
 		k.shards[i].index = i
+		k.shards[i].seed = o.Seed + uint64(i)
+		k.shards[i].arena.Join(&k.counted)
 		k.shards[i].spaces = make([]atomic.Pointer[space], o.Databases+1)
 	}
+	for i := range k.eviction.evictors {
+		k.eviction.evictors[i].mu.seed = ^(o.Seed + uint64(i))
+	}
+	k.SetEviction(EvictionSettings{})
 	return k, nil
 }
 
@@ -212,34 +241,82 @@ func (k *Keyspace) SlotLen(db int, s slots.Slot) int {
 	return sp.headers[k.local(s)].Len()
 }
 
+// NoteChanges counts n changes of keys or elements that a command has made in slot.
+func (k *Keyspace) NoteChanges(s slots.Slot, n int64) { k.shards[k.ShardOf(s)].changes.Add(n) }
+
+// Changes returns the sum of what NoteChanges has counted. It needs no lock; with all
+// shards locked, as in AtCut, it is the number for the data as they are.
+func (k *Keyspace) Changes() (n int64) {
+	for i := range k.shards {
+		n += k.shards[i].changes.Load()
+	}
+	return n
+}
+
 // UsedMemory returns the bytes of all allocated blocks and tables. It needs no lock.
-func (k *Keyspace) UsedMemory() (n int64) {
+func (k *Keyspace) UsedMemory() int64 {
+	n := k.headerBytes.Load()
 	for i := range k.shards {
 		n += k.shards[i].arena.Used()
-		for db := range k.shards[i].spaces {
-			if sp := k.shards[i].spaces[db].Load(); sp != nil {
-				n += sp.headerBytes()
-			}
-		}
 	}
 	return n
 }
 
 // Stats are counters of a keyspace since its birth and sizes as they are.
 type Stats struct {
-	ExpiredKeys int64 // keys deleted because they had expired
-	UsedBytes   int64 // as UsedMemory
-	LimitBytes  int64 // addresses reserved for all shards
-	Snapshots   int   // live ones
+	ExpiredKeys   int64 // keys deleted because they had expired
+	ExpiredFields int64 // fields of hashes deleted because they had expired
+	UsedBytes     int64 // as UsedMemory
+	LimitBytes    int64 // addresses reserved for all shards
+	HeaderBytes   int64 // of UsedBytes, headers of tables
+	ArenaBytes    int64 // of UsedBytes, blocks
+	ActiveBytes   int64 // pages that hold blocks
+	IdleBytes     int64 // free pages that may still be resident
+	Snapshots     int   // live ones
+	EvictedKeys   int64 // keys deleted to make room
+	// PendingObjects are the detached keys and big values that wait to be freed,
+	// FreedObjects those that have been.
+	PendingObjects, FreedObjects int64
+	// OverLimitNanos is how long memory has been over its limit, in all and, in
+	// OverNowNanos, since it last came over it; 0: it is not.
+	OverLimitNanos, OverNowNanos int64
 }
 
 // Stats returns the counters. It needs no lock.
 func (k *Keyspace) Stats() Stats {
-	st := Stats{ExpiredKeys: k.expired.Load(), UsedBytes: k.UsedMemory(), Snapshots: int(k.snapshots.Load())}
+	e := &k.eviction
+	st := Stats{
+		ExpiredKeys: k.expired.Load(), ExpiredFields: k.expiredFields.Load(), UsedBytes: k.UsedMemory(), Snapshots: int(k.snapshots.Load()),
+		EvictedKeys: e.evicted.Load(), OverLimitNanos: e.overNanos.Load(),
+	}
+	st.HeaderBytes = k.headerBytes.Load()
+	if since := e.overSince.Load(); since != 0 {
+		st.OverNowNanos = clock.Mono() - since
+		st.OverLimitNanos += st.OverNowNanos
+	}
 	for i := range k.shards {
-		st.LimitBytes += k.shards[i].arena.Limit()
+		a := k.shards[i].arena
+		st.LimitBytes += a.Limit()
+		st.PendingObjects += k.shards[i].burial.objects.Load()
+		st.FreedObjects += k.shards[i].burial.freed.Load()
+		st.ArenaBytes += a.Used()
+		st.ActiveBytes += a.ActiveBytes()
+		st.IdleBytes += a.IdleBytes()
 	}
 	return st
+}
+
+// ResetStats zeroes the counters (CONFIG RESETSTAT).
+func (k *Keyspace) ResetStats() {
+	k.expired.Store(0)
+	for i := range k.shards {
+		k.shards[i].burial.freed.Store(0)
+	}
+	for _, c := range []*atomic.Int64{&k.defrag.hits, &k.defrag.misses, &k.defrag.keyHits, &k.defrag.keyMisses} {
+		c.Store(0)
+	}
+	k.eviction.evicted.Store(0)
+	k.eviction.overNanos.Store(0)
 }
 
 // local returns the number of slot s within its shard.

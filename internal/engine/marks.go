@@ -34,8 +34,8 @@ type walk struct {
 type marks struct{ arrays [2]markedArray }
 
 type markedArray struct {
-	table.Array // Ref 0: no such array, or freed since
-	bits        bitset
+	table.Array        // Ref 0: no such array, or freed since
+	bits        bitset // nil: no chain is marked
 }
 
 // seesLocked reports whether a change of a slot of the space concerns w.
@@ -66,7 +66,7 @@ func (w *walk) marksLocked(local uint32) *marks {
 	if arrays[0].Ref != 0 {
 		m = &marks{}
 		for i, x := range arrays {
-			m.arrays[i] = markedArray{x, make(bitset, (x.Buckets+63)/64)}
+			m.arrays[i] = markedArray{Array: x}
 		}
 	}
 	w.marks[local] = m
@@ -75,7 +75,13 @@ func (w *walk) marksLocked(local uint32) *marks {
 
 // take marks chain i of the array and reports whether it was unmarked.
 func (x *markedArray) take(i uint32) bool {
-	if i >= x.Buckets || x.bits.has(i) || !x.Uses(i) {
+	if i >= x.Buckets || !x.Uses(i) {
+		return false
+	}
+	if x.bits == nil {
+		x.bits = make(bitset, (x.Buckets+63)/64)
+	}
+	if x.bits.has(i) {
 		return false
 	}
 	x.bits.set(i)
@@ -114,23 +120,13 @@ func (h *hook) ArrayGone(arr arena.Ref) {
 
 // handOverLocked copies a chain to the snapshot's queue, ahead of its change.
 func (w *walk) handOverLocked(local uint32, arr arena.Ref, i uint32) {
-	q := &w.snap.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.mu.overrun {
-		return
-	}
-	p := q.tailLocked()
-	before := len(p.buf)
-	p.addChain(w, local, arr, i)
-	if q.mu.bytes += int64(len(p.buf) - before); q.mu.bytes > q.bound {
-		q.mu.overrun = true
-	}
+	w.snap.queue.handOver(&w.snap.queue.mu.pieces, func(p *piece) { p.addChain(w, local, arr, i) })
 }
 
 // stepLocked walks on until it has passed a bounded number of chains and bytes, gives
 // what it found unmarked to p, and reports whether the space is done.
 func (w *walk) stepLocked(p *piece) (done bool) {
+	most := &w.snap.k.stride
 	for chains := 0; int(w.local) < len(w.sp.headers); {
 		if !w.covers(w.local) {
 			w.local++
@@ -140,7 +136,7 @@ func (w *walk) stepLocked(p *piece) (done bool) {
 		for ; w.array < len(m.arrays); w.array, w.bucket = w.array+1, 0 {
 			x := &m.arrays[w.array]
 			for ; w.bucket < x.Buckets; w.bucket++ {
-				if chains == walkChains || len(p.buf) >= pieceBytes {
+				if chains == most.chains || len(p.buf) >= most.bytes || len(p.roots) >= most.roots {
 					return false
 				}
 				chains++

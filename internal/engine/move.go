@@ -8,8 +8,8 @@ import (
 )
 
 // Rename makes dst what src is, expiry included, replacing what was there. A src that
-// does not exist is left alone. On error nothing has changed. A value in a span is
-// copied only if the slots lie in different shards.
+// does not exist is left alone. On error nothing has changed. A value outside its record
+// is copied only if the slots lie in different shards.
 func (a *Access) Rename(ss slots.Slot, src []byte, ds slots.Slot, dst []byte) error {
 	if ss == ds && string(src) == string(dst) {
 		return nil
@@ -47,11 +47,14 @@ func (a *Access) transfer(ss slots.Slot, src []byte, dstDB int, ds slots.Slot, d
 		return nil
 	}
 	sameArena := takeAway && from.sh == to.sh
-	ref, err := duplicate(&from, to.sh, dst, sameArena)
+	ref, err := a.k.duplicate(&from, to.sh, dst, sameArena)
 	if err != nil {
 		return ErrNoSpace
 	}
-	shared := sameArena && from.rec.Flags()&table.FlagSpan != 0
+	if !takeAway { // a copy is a new key
+		table.RecAt(to.sh.arena, ref).SetLRU(a.freshField())
+	}
+	shared := sameArena && from.rec.Flags()&(table.FlagSpan|table.FlagRoot) != 0
 	if err := b.putLocked(&to, ref); err != nil {
 		if shared {
 			to.sh.arena.Free(ref)
@@ -65,7 +68,7 @@ func (a *Access) transfer(ss slots.Slot, src []byte, dstDB int, ds slots.Slot, d
 	}
 	a.seekLocked(&from, ss, src)
 	if shared {
-		from.removeKeepingSpanLocked()
+		from.removeKeepingValueLocked()
 	} else {
 		from.removeLocked()
 	}
@@ -73,14 +76,17 @@ func (a *Access) transfer(ss slots.Slot, src []byte, dstDB int, ds slots.Slot, d
 }
 
 // duplicate returns a record in sh with the value and expiry of that at from and another
-// key. With share it takes over a value's span instead of copying it.
-func duplicate(from *spot, sh *shard, key []byte, share bool) (arena.Ref, error) {
+// key. With share it takes over a value's span or root instead of copying it.
+func (k *Keyspace) duplicate(from *spot, sh *shard, key []byte, share bool) (arena.Ref, error) {
 	r := from.rec
 	l := table.Layout{Kind: r.Kind(), Flags: r.Flags() & table.FlagExpiry, KeyLen: len(key), ValueLen: len(r.Value())}
 	v := r.Value()
 	var ref arena.Ref
 	var err error
 	switch {
+	case r.Flags()&table.FlagRoot != 0:
+		l.Flags |= table.FlagRoot
+		ref, err = k.duplicateRoot(from, sh, l, key, share)
 	case r.Flags()&table.FlagSpan == 0:
 		ref, err = sh.newRecord(l, r.LRU(), key, v)
 	case share:
@@ -104,8 +110,9 @@ func duplicate(from *spot, sh *shard, key []byte, share bool) (arena.Ref, error)
 	return ref, err
 }
 
-// removeKeepingSpanLocked deletes the key at p, whose value's span has another owner now.
-func (p *spot) removeKeepingSpanLocked() {
+// removeKeepingValueLocked deletes the key at p, whose value's span or root has another
+// owner now.
+func (p *spot) removeKeepingValueLocked() {
 	wasVolatile := p.rec.Flags()&table.FlagExpiry != 0
 	ref := p.pos.Ref
 	p.t.Delete(p.pos)

@@ -15,9 +15,10 @@ func TestPrefetch(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer k.Close()
-	keys := make([][]byte, 3*prefetchKeys)
+	keys, in := make([][]byte, 3*prefetchKeys), make([]slots.Slot, 3*prefetchKeys)
 	for i := range keys {
 		keys[i] = fmt.Appendf(nil, "key:%d", i)
+		in[i] = slots.Of(keys[i])
 	}
 	a := k.Access(0, 1, ModePrimary)
 	put := func() {
@@ -34,8 +35,8 @@ func TestPrefetch(t *testing.T) {
 	var group sync.WaitGroup
 	group.Go(func() {
 		for i := range 2000 {
-			k.Prefetch(i&1, keys[i:i+PrefetchMax+1])
-			k.Prefetch(0, [][]byte{[]byte("no such key"), nil})
+			k.Prefetch(i&1, in[i:], keys[i:i+PrefetchMax+1])
+			k.Prefetch(0, []slots.Slot{slots.Of([]byte("no such key")), 0}, [][]byte{[]byte("no such key"), nil})
 		}
 	})
 	put()
@@ -45,16 +46,20 @@ func TestPrefetch(t *testing.T) {
 	put()
 	group.Wait()
 	k.Own(1)
-	k.Prefetch(0, keys[:4]) // passes over what is owned
+	k.Prefetch(0, in, keys[:4]) // passes over what is owned
 	k.Disown(1)
 	if !k.TryLock(k.AllShards(), nil) {
 		t.Fatal("a shard is left locked")
+	}
+	a.Prefetch(in, keys[:4])
+	if n := testing.AllocsPerRun(100, func() { a.Prefetch(in, keys[:PrefetchMax+1]) }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 	k.Unlock(k.AllShards())
 	if n := k.Len(0); n != int64(len(keys)) {
 		t.Errorf("%d keys, want %d", n, len(keys))
 	}
-	if n := testing.AllocsPerRun(100, func() { k.Prefetch(0, keys[:PrefetchMax]) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { k.Prefetch(0, in, keys[:PrefetchMax]) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

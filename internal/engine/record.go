@@ -12,14 +12,26 @@ import (
 // Type is the type of a value, by Redis' numbers.
 type Type uint8
 
-// TypeString is a string or an integer.
-const TypeString Type = 0
+// The types of values. 5 is Redis' number for values of modules.
+const (
+	TypeString Type = 0
+	TypeList   Type = 1
+	TypeSet    Type = 2
+	TypeZSet   Type = 3
+	TypeHash   Type = 4
+	TypeStream Type = 6
+
+	numTypes = 16 // what the half byte of a record can tell apart
+)
+
+var typeNames = [numTypes]string{
+	TypeString: "string", TypeList: "list", TypeSet: "set", TypeZSet: "zset", TypeHash: "hash", TypeStream: "stream",
+}
 
 // String returns the name that TYPE gives.
 func (t Type) String() string {
-	switch t {
-	case TypeString:
-		return "string"
+	if int(t) < len(typeNames) && typeNames[t] != "" {
+		return typeNames[t]
 	}
 	return "unknown"
 }
@@ -27,25 +39,33 @@ func (t Type) String() string {
 // Encoding is how a value is kept, by Redis' numbers.
 type Encoding uint8
 
-// The encodings of strings. Raw and embstr differ in name alone: a string of more than
-// embstrMax bytes, or one made by APPEND or SETRANGE, is called raw.
+// The encodings. Raw and embstr differ in name alone: a string of more than embstrMax
+// bytes, or one made by APPEND or SETRANGE, is called raw. A listpackex is a listpack of
+// hash fields with their times to live.
 const (
-	EncRaw    Encoding = 0
-	EncInt    Encoding = 1
-	EncEmbstr Encoding = 8
+	EncRaw        Encoding = 0
+	EncInt        Encoding = 1
+	EncHashtable  Encoding = 2
+	EncIntset     Encoding = 6
+	EncSkiplist   Encoding = 7
+	EncEmbstr     Encoding = 8
+	EncQuicklist  Encoding = 9
+	EncStream     Encoding = 10
+	EncListpack   Encoding = 11
+	EncListpackEx Encoding = 12
 )
 
 const embstrMax = 44
 
+var encodingNames = [...]string{
+	EncRaw: "raw", EncInt: "int", EncHashtable: "hashtable", EncIntset: "intset", EncSkiplist: "skiplist",
+	EncEmbstr: "embstr", EncQuicklist: "quicklist", EncStream: "stream", EncListpack: "listpack", EncListpackEx: "listpackex",
+}
+
 // String returns the name that OBJECT ENCODING gives.
 func (e Encoding) String() string {
-	switch e {
-	case EncRaw:
-		return "raw"
-	case EncInt:
-		return "int"
-	case EncEmbstr:
-		return "embstr"
+	if int(e) < len(encodingNames) && encodingNames[e] != "" {
+		return encodingNames[e]
 	}
 	return "unknown"
 }
@@ -63,7 +83,7 @@ type Record struct {
 }
 
 // Type returns the type of the value.
-func (r Record) Type() Type { return Type(r.rec.Kind() & 15) }
+func (r Record) Type() Type { return typeOf(r.rec) }
 
 // Encoding returns how the value is kept.
 func (r Record) Encoding() Encoding { return Encoding(r.rec.Kind() >> 4) }
@@ -122,11 +142,8 @@ func (r Record) raw() []byte {
 // Idle returns the milliseconds since the last access, to the second.
 func (r Record) Idle(nowMillis int64) int64 { return idleMillis(r.rec.LRU(), nowMillis) }
 
-// Freq returns the logarithmic access counter, which means something only under an LFU
-// eviction policy.
-func (r Record) Freq() uint8 { return uint8(r.rec.LRU()) }
-
-// RefSize returns the bytes that the key and its value occupy in the arena.
+// RefSize returns the bytes that the record of the key, with the packed value, occupies
+// in the arena; blocks behind a root are left out.
 func (r Record) RefSize() int64 {
 	n := int64(arena.ClassSize(r.rec.Size()))
 	if r.rec.Flags()&table.FlagSpan != 0 {

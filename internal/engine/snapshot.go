@@ -3,14 +3,13 @@ package engine
 import (
 	"errors"
 	"io"
-	"sync"
 
 	"github.com/redwingdb/redwing/internal/slots"
 )
 
 var (
-	// ErrSnapshotOverrun is returned by Next when writers handed over more than the
-	// queue's bound before the caller took it. The snapshot is of no use then.
+	// ErrSnapshotOverrun is returned when writers handed over more than the queue's bound
+	// before the caller took it. The snapshot is of no use then.
 	ErrSnapshotOverrun = errors.New("engine: snapshot queue over its bound")
 	// ErrTooManySnapshots is returned when maxSnapshots are live.
 	ErrTooManySnapshots = errors.New("engine: too many snapshots")
@@ -23,9 +22,16 @@ const (
 	queueBytes = 64 << 20
 	// pieceBytes is where a piece is full: one chain beyond it is the most it gets.
 	pieceBytes = 64 << 10
-	// walkChains bounds the chains that the walker passes in one hold of a shard.
-	walkChains = 256
 )
+
+// stride bounds what is read of a snapshot in one hold of a shard.
+type stride struct {
+	bytes  int // one chain or node beyond them
+	chains int // of tables, or nodes
+	roots  int // collections that are pinned, but for one chain
+}
+
+var defaultStride = stride{bytes: pieceBytes, chains: 128, roots: 16}
 
 // SnapshotOptions say what a snapshot is of.
 type SnapshotOptions struct {
@@ -37,8 +43,19 @@ type SnapshotOptions struct {
 	// holds then is in the snapshot, and what comes later is not.
 	AtCut func()
 	// QueueBytes bounds what writers have handed over and the caller has not yet taken,
-	// in bytes; 0: 64 MiB. Values in spans do not count, they are pinned, not copied.
+	// in bytes; 0: 64 MiB. Of values in spans and of big collections only what was changed
+	// since counts: they are pinned, not copied.
 	QueueBytes int64
+	// Delay is for a user who takes all in the end, such as one that writes a file: while
+	// the queue is more than half full writers are asked to wait (Keyspace.WriteDelay), and
+	// it may grow beyond its bound by a twentieth of the memory used at the cut.
+	Delay bool
+	// Spill, if not nil, is for a user who may be slow, such as one that writes to a
+	// socket: what the queue holds beyond half of its bound goes to the file, and writers
+	// are asked to wait for that alone. Beyond SpillBytes (0: no limit) there, the bound
+	// holds. Delay says nothing then.
+	Spill      SpillFile
+	SpillBytes int64
 }
 
 // Snapshot is the state of a set of slots at one instant, its cut, taken without stopping
@@ -54,44 +71,6 @@ type Snapshot struct {
 	spare [][]byte
 }
 
-// queue is what writers have handed over. Order: shard lock -> queue.
-type queue struct {
-	bound int64
-	mu    struct {
-		sync.Mutex
-		pieces  []*piece
-		bytes   int64
-		overrun bool
-	}
-}
-
-// tailLocked returns the piece to add to.
-func (q *queue) tailLocked() *piece {
-	if n := len(q.mu.pieces); n > 0 && len(q.mu.pieces[n-1].buf) < pieceBytes {
-		return q.mu.pieces[n-1]
-	}
-	p := &piece{buf: make([]byte, 0, 4<<10)}
-	q.mu.pieces = append(q.mu.pieces, p)
-	return p
-}
-
-// take returns the oldest piece, or nil.
-func (q *queue) take() (*piece, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.mu.overrun {
-		return nil, ErrSnapshotOverrun
-	}
-	if len(q.mu.pieces) == 0 {
-		return nil, nil
-	}
-	p := q.mu.pieces[0]
-	q.mu.pieces[0] = nil
-	q.mu.pieces = q.mu.pieces[1:]
-	q.mu.bytes -= int64(len(p.buf))
-	return p, nil
-}
-
 // Snapshot cuts: it locks the shards of the set, calls AtCut and lets go. The caller
 // must not hold any shard.
 func (k *Keyspace) Snapshot(o SnapshotOptions) (*Snapshot, error) {
@@ -104,13 +83,11 @@ func (k *Keyspace) Snapshot(o SnapshotOptions) (*Snapshot, error) {
 			mask |= k.Mask(slot)
 		}
 	}
-	if s.queue.bound = o.QueueBytes; s.queue.bound == 0 {
-		s.queue.bound = queueBytes
-	}
 	if k.snapshots.Add(1) > maxSnapshots {
 		k.snapshots.Add(-1)
 		return nil, ErrTooManySnapshots
 	}
+	s.queue.init(k, &o)
 	k.Lock(mask)
 	defer k.Unlock(mask)
 	for i := range k.shards {
@@ -137,13 +114,15 @@ func (k *Keyspace) Snapshot(o SnapshotOptions) (*Snapshot, error) {
 
 // Next fills b with some entries: what writers handed over, or else what the walker finds
 // in one bounded piece of its way. b's entries are good until the next call of Next or
-// Close. It returns io.EOF after the last, and ErrSnapshotOverrun past the bound.
+// Close. It returns io.EOF after the last, ErrSnapshotOverrun past the bound, and errors of
+// the file that it spills to.
 func (s *Snapshot) Next(b *Batch) error {
 	s.releaseBatch()
 	p := &piece{buf: s.buffer()}
 	for {
 		queued, err := s.queue.take()
 		if err != nil {
+			s.recycle(queued)
 			return err
 		}
 		if queued != nil {
@@ -187,24 +166,39 @@ func (s *Snapshot) keepBuffer(b []byte) {
 	}
 }
 
+// recycle takes the pins of a piece off and keeps its buffer.
+func (s *Snapshot) recycle(p *piece) {
+	if p != nil {
+		s.unpin(p)
+		if !p.sealed { // it may still be being written
+			s.keepBuffer(p.buf)
+		}
+	}
+}
+
 func (s *Snapshot) releaseBatch() {
 	if s.batch == nil {
 		return
 	}
 	p := s.batch.piece
 	s.batch.piece, s.batch = nil, nil
-	s.unpin(p)
-	s.keepBuffer(p.buf)
+	s.recycle(p)
 }
 
 func (s *Snapshot) unpin(p *piece) {
 	for _, pin := range p.pins {
+		if pin.sh == nil {
+			continue
+		}
 		mask := ShardMask(1) << pin.sh.index
 		s.k.Lock(mask)
 		pin.sh.arena.Unpin(pin.ref)
 		s.k.Unlock(mask)
 	}
-	p.pins = nil
+	for _, pin := range p.roots {
+		pin.release()
+	}
+	p.pins, p.roots = nil, nil
 }
 
 // Close ends the snapshot, finished or not. Calling it again does nothing. The caller
@@ -221,11 +215,7 @@ func (s *Snapshot) Close() {
 		s.k.Unlock(mask)
 	}
 	s.walks = nil
-	s.queue.mu.Lock()
-	pieces := s.queue.mu.pieces
-	s.queue.mu.pieces, s.queue.mu.overrun = nil, true
-	s.queue.mu.Unlock()
-	for _, p := range pieces {
+	for _, p := range s.queue.close() {
 		s.unpin(p)
 	}
 	s.k.snapshots.Add(-1)

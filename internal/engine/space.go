@@ -11,12 +11,19 @@ import (
 
 // shard is a data shard: one lock, one arena, and its slots of every database.
 type shard struct {
-	lock   shardLock
-	arena  *arena.Arena
-	index  int
-	spaces []atomic.Pointer[space] // by database; written under lock, nil until its first key
-	graves []*grave                // guarded by lock: what was detached and is freed in steps
-	_      [48]byte                // keeps the locks of neighbours on different cache lines
+	lock    shardLock
+	arena   *arena.Arena
+	index   int
+	spaces  []atomic.Pointer[space]        // by database; written under lock, nil until its first key
+	graves  []*grave                       // guarded by lock: what was detached and is freed in steps
+	roots   []deadRoot                     // guarded by lock: big values that are freed in steps, last one first
+	seed    uint64                         // guarded by lock: state of draw
+	pinned  map[unsafe.Pointer]*pinnedRoot // guarded by lock: by the address of the root
+	burial  burial
+	buried  atomic.Int32 // len(graves) + len(roots), for those without the lock
+	changes atomic.Int64 // what NoteChanges has counted
+	digits  pairDigits   // guarded by lock: where integers of a listpack are formatted for callbacks
+	_       [32]byte     // keeps the locks of neighbours on different cache lines
 }
 
 // space is the slots of one shard in one database. All but the counters is guarded by
@@ -28,9 +35,10 @@ type space struct {
 	volatile atomic.Int64
 	rehashes bitset // local slots whose table has a rehash in progress
 
-	noWheel bool // staged slots do not expire
-	wheel   *wheel
-	refill  refill
+	noWheel     bool // staged slots do not expire
+	fieldExpiry bool // a hash here has had fields with an expiry
+	wheel       *wheel
+	refill      refill
 
 	watches []watch // live snapshots that have this space and are not through with it
 	hooks   []hook  // by local slot number; made when first watched
@@ -68,11 +76,18 @@ func (sp *space) headerBytes() int64 {
 	return int64(len(sp.headers)) * int64(unsafe.Sizeof(table.Header{})+unsafe.Sizeof(uint32(0)))
 }
 
+// countHeaders counts n bytes of headers as used.
+func (k *Keyspace) countHeaders(n int64) {
+	k.headerBytes.Add(n)
+	k.counted.Add(n)
+}
+
 // spaceLocked returns the space of database db, made if there is none.
 func (k *Keyspace) spaceLocked(sh *shard, db int) *space {
 	sp := sh.spaces[db].Load()
 	if sp == nil {
 		sp = k.newSpace(db)
+		k.countHeaders(sp.headerBytes())
 		sh.spaces[db].Store(sp)
 	}
 	return sp
@@ -120,8 +135,17 @@ func (sp *space) volatileLocked(local uint32, n int) {
 	sp.volatile.Add(int64(n))
 }
 
-// freeRecordLocked frees a record that no table holds, and the span of its value.
+// freeRecordLocked frees a record that no table holds, with its value; what a big one
+// has beyond its first blocks is freed in steps behind the commands.
 func (sh *shard) freeRecordLocked(ref arena.Ref) {
+	if r := table.RecAt(sh.arena, ref); r.Flags()&table.FlagRoot != 0 {
+		sh.freeRootLocked(r)
+	}
+	sh.freeBlocks(ref)
+}
+
+// freeBlocks frees a record and the span of its value, but not what is behind a root.
+func (sh *shard) freeBlocks(ref arena.Ref) {
 	if r := table.RecAt(sh.arena, ref); r.Flags()&table.FlagSpan != 0 {
 		span, _ := r.Span()
 		sh.arena.Free(span)

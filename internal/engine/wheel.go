@@ -145,6 +145,40 @@ func (w *wheel) nextFilled() int64 {
 	return math.MaxInt64
 }
 
+// sample gives some entries of a place drawn by the random bits of draw to use, until it
+// has said of n of them that their key is there; entries of which it says that it is not
+// are dropped.
+func (w *wheel) sample(a *arena.Arena, draw uint64, n int, use func(wheelEntry) bool) {
+	places := 0
+	for _, f := range w.filled {
+		places += bits.OnesCount64(f)
+	}
+	if places == 0 {
+		return
+	}
+	nth := int(draw % uint64(places))
+	for level, f := range w.filled {
+		for ; f != 0; f &= f - 1 {
+			if nth--; nth < 0 {
+				w.samplePlace(a, level, int64(bits.TrailingZeros64(f)), n, use)
+				return
+			}
+		}
+	}
+}
+
+func (w *wheel) samplePlace(a *arena.Arena, level int, i int64, n int, use func(wheelEntry) bool) {
+	c := (*wheelChunk)(a.At(w.places[level][i]))
+	for at := int(c.n) - 1; at >= 0 && n > 0; at-- {
+		if use(c.entries[at]) {
+			n--
+			continue
+		}
+		c.entries[at] = c.entries[c.n-1]
+		w.pop(a, level, i)
+	}
+}
+
 // drain frees at most limit entries and reports whether the wheel is empty.
 func (w *wheel) drain(a *arena.Arena, limit int) bool {
 	for level := range w.places {

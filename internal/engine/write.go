@@ -48,30 +48,31 @@ func (a *Access) set(s slots.Slot, key []byte, kind byte, val []byte, expireAt i
 		return ErrNoSpace
 	}
 	var p spot
-	if !a.lookLocked(&p, s, key) && p.found() {
-		// Hidden, not deleted (ModeReplica): its expiry goes with its value.
-		if expireAt == KeepTTL {
-			expireAt = 0
-		}
-	}
+	live := a.lookLocked(&p, s, key)
 	if expireAt == KeepTTL {
 		expireAt = 0
-		if p.found() {
+		if live { // one that is hidden, not deleted (ModeReplica), loses its expiry with its value
 			expireAt = p.rec.ExpireAt()
 		}
 	}
+	return a.storeLocked(&p, key, table.Layout{Kind: kind, KeyLen: len(key), ValueLen: len(val)}, val, expireAt)
+}
+
+// storeLocked makes val, of layout l but for the expiry, the value of key, which p is the
+// spot of. On error nothing has changed.
+func (a *Access) storeLocked(p *spot, key []byte, l table.Layout, val []byte, expireAt int64) error {
 	if p.sp == nil {
 		p.sp = a.k.spaceLocked(p.sh, int(a.db))
 		p.t = a.k.tableLocked(p.sh, p.sp, p.local)
 	}
-	l := table.Layout{Kind: kind, KeyLen: len(key), ValueLen: len(val)}
 	if expireAt != 0 {
 		l.Flags |= table.FlagExpiry
 	}
-	if p.found() && l.Inline() && arena.Fits(p.rec.Size(), l.Size()) && !within(val, p.rec.Raw()) {
-		return a.setInPlaceLocked(&p, l, key, val, expireAt)
+	if p.found() && p.rec.Flags()&table.FlagRoot == 0 && l.Inline() && arena.Fits(p.rec.Size(), l.Size()) &&
+		!within(val, p.rec.Raw()) {
+		return a.setInPlaceLocked(p, l, key, val, expireAt)
 	}
-	ref, err := p.sh.newRecord(l, lruClock(a.now), key, val)
+	ref, err := p.sh.newRecord(l, a.fieldAt(p), key, val)
 	if err != nil {
 		return ErrNoSpace
 	}
@@ -79,8 +80,8 @@ func (a *Access) set(s slots.Slot, key []byte, kind byte, val []byte, expireAt i
 	if expireAt != 0 {
 		rec.SetExpireAt(expireAt)
 	}
-	if err := a.putLocked(&p, ref); err != nil {
-		p.sh.freeRecordLocked(ref)
+	if err := a.putLocked(p, ref); err != nil {
+		p.sh.freeBlocks(ref)
 		return err
 	}
 	return nil
@@ -95,7 +96,7 @@ func (a *Access) setInPlaceLocked(p *spot, l table.Layout, key, val []byte, expi
 		span, _ = p.rec.Span()
 	}
 	l.Flags |= oldFlags & table.FlagInWheel
-	p.rec.Init(l, lruClock(a.now), key)
+	p.rec.Init(l, a.fieldAt(p), key)
 	if expireAt != 0 {
 		p.rec.SetExpireAt(expireAt)
 	}
@@ -114,12 +115,17 @@ func (a *Access) putLocked(p *spot, ref arena.Ref) error {
 	rec := table.RecAt(p.sh.arena, ref)
 	if !p.found() {
 		rec.SetInWheel(false)
-		if p.t.Insert(p.hash, ref) != nil {
+		pos, err := p.t.Insert(p.hash, ref)
+		if err != nil {
 			return ErrNoSpace
 		}
-		p.rec = rec
+		p.pos, p.rec = pos, rec
 		p.sp.addedLocked(p.local)
 		a.expiryChangedLocked(p, 0)
+		a.fieldExpiryChangedLocked(p)
+		if a.news != nil {
+			a.news(int(a.db), rec.Key())
+		}
 		return nil
 	}
 	p.t.Touch(p.pos)
@@ -129,6 +135,7 @@ func (a *Access) putLocked(p *spot, ref arena.Ref) error {
 	p.pos.Ref, p.rec = ref, rec
 	p.sh.freeRecordLocked(old)
 	a.expiryChangedLocked(p, oldAt)
+	a.fieldExpiryChangedLocked(p)
 	return nil
 }
 
@@ -219,17 +226,23 @@ func (a *Access) SetRange(s slots.Slot, key []byte, off int, val []byte) (int, e
 	return len(v), nil
 }
 
-// editLocked makes the string at p raw and n bytes long, n at least its length, and
-// returns it to be changed in place. Bytes past the old length are undefined.
+// editLocked makes the string at p raw and n bytes long and returns it to be changed in
+// place. Bytes past the old length are undefined.
 func (a *Access) editLocked(p *spot, n int) ([]byte, error) {
+	return a.resizeLocked(p, kindOf(TypeString, EncRaw), n)
+}
+
+// resizeLocked makes the packed value at p one of the given kind and of n bytes, its
+// beginning as it was, and returns it to be changed in place. Bytes past the old length
+// are undefined. On error nothing has changed.
+func (a *Access) resizeLocked(p *spot, kind byte, n int) ([]byte, error) {
 	if n > maxString {
 		return nil, ErrNoSpace
 	}
 	p.t.Touch(p.pos)
 	flags := p.rec.Flags()
-	kind := kindOf(TypeString, EncRaw)
 	ar := p.sh.arena
-	if flags&table.FlagSpan != 0 {
+	if flags&table.FlagSpan != 0 && n > arena.MaxBlock/2 {
 		span, old := p.rec.Span()
 		if !ar.Pinned(span) && int64(n) <= ar.SpanRoom(span) {
 			ar.GrowSpan(span, int64(n))
@@ -238,28 +251,31 @@ func (a *Access) editLocked(p *spot, n int) ([]byte, error) {
 			if err != nil {
 				return nil, ErrNoSpace
 			}
-			bulk.Copy(ar.Bytes(grown, old), ar.Bytes(span, old))
+			bulk.Copy(ar.Bytes(grown, min(old, n)), ar.Bytes(span, min(old, n)))
 			ar.Free(span)
 			span = grown
 		}
 		p.rec.SetKind(kind)
 		p.rec.SetSpan(span, n)
-		p.rec.SetLRU(lruClock(a.now))
+		p.rec.SetLRU(a.fieldAt(p))
 		return ar.Bytes(span, n), nil
 	}
 	l := table.Layout{Kind: kind, Flags: flags & table.FlagExpiry, KeyLen: len(p.rec.Key()), ValueLen: n}
 	_, isInt := Record{p.rec, ar}.Int()
-	if !isInt && l.Inline() && arena.Fits(p.rec.Size(), l.Size()) {
+	if !isInt && flags&table.FlagSpan == 0 && l.Inline() && arena.Fits(p.rec.Size(), l.Size()) {
 		p.rec.SetKind(kind)
 		p.rec.SetValueLen(n)
-		p.rec.SetLRU(lruClock(a.now))
+		p.rec.SetLRU(a.fieldAt(p))
 		return p.rec.Value(), nil
 	}
 	var digits [intDigits]byte
 	old := Record{p.rec, ar}.Bytes(digits[:0])
 	at := p.rec.ExpireAt()
-	ref, err := p.sh.reserveRecord(l, lruClock(a.now), p.rec.Key(), n)
+	ref, err := p.sh.reserveRecord(l, a.fieldAt(p), p.rec.Key(), n)
 	if err != nil {
+		if n <= len(old) && !isInt {
+			return p.shortenLocked(kind, n), nil
+		}
 		return nil, ErrNoSpace
 	}
 	rec := table.RecAt(ar, ref)
@@ -267,11 +283,25 @@ func (a *Access) editLocked(p *spot, n int) ([]byte, error) {
 		rec.SetExpireAt(at)
 	}
 	v := Record{rec, ar}.raw()
-	copy(v, old)
+	bulk.Copy(v, old)
 	if err := a.putLocked(p, ref); err != nil {
-		return nil, err
+		return nil, err // cannot be: the key is there
 	}
 	return v, nil
+}
+
+// shortenLocked makes the packed value at p shorter in the memory that it has.
+// REQUIRES: p.t.Touch(p.pos).
+func (p *spot) shortenLocked(kind byte, n int) []byte {
+	p.rec.SetKind(kind)
+	if p.rec.Flags()&table.FlagSpan == 0 {
+		p.rec.SetValueLen(n)
+		return p.rec.Value()
+	}
+	span, _ := p.rec.Span()
+	p.sh.arena.GrowSpan(span, int64(n))
+	p.rec.SetSpan(span, n)
+	return p.sh.arena.Bytes(span, n)
 }
 
 // reserveRecord is newRecord with a value of n undefined bytes.
@@ -311,6 +341,6 @@ func (a *Access) IncrBy(s slots.Slot, key []byte, delta int64) (int64, bool) {
 	}
 	p.t.Touch(p.pos)
 	binary.LittleEndian.PutUint64(p.rec.Value(), uint64(sum))
-	p.rec.SetLRU(lruClock(a.now))
+	p.rec.SetLRU(a.fieldAt(&p))
 	return sum, true
 }

@@ -29,30 +29,47 @@ const (
 // copyState is what is known about one copy of a shard when a primary is chosen.
 type copyState struct {
 	node     *topology.Node
+	inSync   bool // its run may lead where only in-sync copies may
 	gone     bool // a majority of voters does not hear it
 	dead     bool // a majority of voters saw it reset and refuse: the process has ended
 	report   *Report
 	eligible bool // not the very process that is being replaced
 }
 
+// rule is which copies of a shard may be promoted.
+type rule struct {
+	inSyncOnly bool // those of the in-sync set alone
+	// lost: no run of the in-sync set lives. Each of its nodes must have reported
+	// before one of them is chosen.
+	lost bool
+}
+
 // classOf says how good a candidate the reporter is. silent is how long the
 // primary has been silent.
-func classOf(t *Timing, s *topology.Shard, c *copyState, inSyncOnly bool, silent int64) class {
+func classOf(t *Timing, s *topology.Shard, c *copyState, by rule, silent int64) class {
 	p := &c.report.Progress
 	switch {
 	case p.FullSync:
 		return classNone
-	case inSyncOnly && !s.IsInSync(c.node.ID, c.node.Run):
+	case by.inSyncOnly && !c.inSync:
 		return classNone
 	case c.node.ID == s.Primary && c.node.Run == s.PrimaryRun:
 		return classInSync // it released its lease and lives
 	case p.Term == 0:
 		return classEmpty
+	case by.inSyncOnly && by.lost:
+		return classStale
+	case by.inSyncOnly:
+		return classInSync // however long ago it was linked
 	case c.node.ID == s.Primary:
 		return classStale // a restarted primary with data of its own
 	}
 	apart := p.LinkAgeNanos - silent // unlinked while the primary still lived
 	switch {
+	case fromDisk(c) && p.Term == s.Term:
+		return classStale
+	case fromDisk(c):
+		return classUnlinked
 	case p.LinkedTerm == s.Term && apart <= t.NodeTimeout:
 		return classInSync
 	case t.Validity != 0 && apart > t.Validity+t.NodeTimeout:
@@ -61,6 +78,12 @@ func classOf(t *Timing, s *topology.Shard, c *copyState, inSyncOnly bool, silent
 		return classStale
 	}
 	return classUnlinked
+}
+
+// fromDisk reports whether a copy has nothing but what it had saved: its run was never
+// linked to a primary.
+func fromDisk(c *copyState) bool {
+	return c.report.Progress.Term != 0 && c.report.Progress.LinkedTerm == 0
 }
 
 // choice is the outcome of choose.
@@ -74,7 +97,8 @@ type choice struct {
 // term and offset, then, among the empty, the primary of before, then priority,
 // then id. Priority 0 is never chosen by itself, but a shard's own primary may come
 // back under any priority.
-func choose(t *Timing, s *topology.Shard, copies []copyState, inSyncOnly bool, silent int64) choice {
+// waited is how long reports have been collected.
+func choose(t *Timing, s *topology.Shard, copies []copyState, by rule, silent, waited int64) choice {
 	out := choice{class: classNone}
 	for i := range copies {
 		c := &copies[i]
@@ -90,7 +114,7 @@ func choose(t *Timing, s *topology.Shard, copies []copyState, inSyncOnly bool, s
 		if c.node.Priority == 0 && c.node.ID != s.Primary {
 			continue
 		}
-		k := classOf(t, s, c, inSyncOnly, silent)
+		k := classOf(t, s, c, by, silent)
 		if k == classNone {
 			continue
 		}
@@ -98,21 +122,36 @@ func choose(t *Timing, s *topology.Shard, copies []copyState, inSyncOnly bool, s
 			out.best, out.class = c, k
 		}
 	}
-	if out.class == classEmpty {
-		out.missing = unheard(s, copies)
+	switch {
+	case by.inSyncOnly && by.lost:
+		out.missing = unreported(copies)
+	case out.class == classEmpty, out.best != nil && !by.inSyncOnly && fromDisk(out.best):
+		out.missing = unheard(s, copies, waited >= t.Return)
 	}
 	return out
 }
 
+// unreported counts the copies of a lost in-sync set that have not reported, gone or
+// not: only all of them together know what had been acknowledged.
+func unreported(copies []copyState) (n int) {
+	for i := range copies {
+		if copies[i].inSync && copies[i].report == nil {
+			n++
+		}
+	}
+	return n
+}
+
 // unheard counts the copies that may hold the data which an empty candidate has
-// not: every one that has not reported and whose process is not known to have ended.
-// The primary counts until it has come back itself, however dead it seems: an empty
-// replica never takes its place.
-func unheard(s *topology.Shard, copies []copyState) int {
+// not, or one that has nothing but its disk: every one that has not reported, until its
+// process is known to have ended and has had time to come back with what it had saved. The
+// primary counts until it has come back itself, however dead it seems: such a replica never
+// takes its place.
+func unheard(s *topology.Shard, copies []copyState, enough bool) int {
 	n := 0
 	for i := range copies {
 		c := &copies[i]
-		if c.report == nil && (!c.dead || c.node.ID == s.Primary) {
+		if c.report == nil && (!c.dead || !enough || c.node.ID == s.Primary) {
 			n++
 		}
 	}

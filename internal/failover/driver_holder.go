@@ -168,7 +168,7 @@ func (d *Driver) askDown(v *topology.View, voters []topology.NodeID, released bo
 func (d *Driver) Release(ctx context.Context) error {
 	v := d.o.Log.View()
 	s := v.ShardOf(d.o.Self)
-	if s == nil || !v.IsPrimary(d.o.Self, d.o.Local.Run()) || !d.hasHeir(s) {
+	if s == nil || !v.IsPrimary(d.o.Self, d.o.Local.Run()) || !d.hasHeir(v, s) {
 		return nil
 	}
 	offset, err := d.o.Local.HoldWrites(ctx)
@@ -186,7 +186,7 @@ func (d *Driver) Release(ctx context.Context) error {
 		if err == nil || ctx.Err() != nil || d.ctx.Err() != nil {
 			return err
 		}
-		if !d.hasHeir(s) {
+		if !d.hasHeir(v, s) {
 			return ErrNoHeir
 		}
 		d.mu.Lock()
@@ -208,10 +208,11 @@ func (d *Driver) releaseNoted(got outcome) {
 	d.mu.Unlock()
 }
 
-// hasHeir reports whether a replica of the shard is there, as far as this node knows.
-func (d *Driver) hasHeir(s *topology.Shard) bool {
+// hasHeir reports whether a replica of the shard is there that may be promoted, as far
+// as this node knows.
+func (d *Driver) hasHeir(v *topology.View, s *topology.Shard) bool {
 	for _, id := range s.Replicas {
-		if !d.Down(id) {
+		if n := v.Node(id); !d.Down(id) && (!v.Config.InSyncOnly() || s.IsInSync(id, n.Run)) {
 			return true
 		}
 	}
@@ -340,6 +341,9 @@ func (d *Driver) handover(to topology.NodeID, a handoverAsk) error {
 	if !s.Has(to) {
 		return topology.ErrNotMember
 	}
+	if n := v.Node(to); v.Config.InSyncOnly() && !s.IsInSync(to, n.Run) {
+		return topology.ErrNotInSync
+	}
 	d.mu.Lock()
 	busy := d.mu.handing
 	d.mu.handing = true
@@ -379,13 +383,9 @@ func (d *Driver) handover(to topology.NodeID, a handoverAsk) error {
 // awaitCopy waits until the replica has reached offset.
 func (d *Driver) awaitCopy(ctx context.Context, to topology.NodeID, shard topology.ShardID, offset int64) error {
 	for {
-		reply, err := d.o.Transport.Call(ctx, string(to), kindReport, encode(reportAsk{shard, offset, 500}))
+		r, err := d.copyReport(ctx, to, reportAsk{shard, offset, 500})
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrNotCaughtUp, err)
-		}
-		r, err := decode[Report](reply)
-		if err != nil {
-			return err
 		}
 		if r.Progress.Offset >= offset && !r.Progress.FullSync {
 			return nil
@@ -394,4 +394,30 @@ func (d *Driver) awaitCopy(ctx context.Context, to topology.NodeID, shard topolo
 			return ErrNotCaughtUp
 		}
 	}
+}
+
+// copyReport asks a copy how far it is.
+func (d *Driver) copyReport(ctx context.Context, to topology.NodeID, ask reportAsk) (Report, error) {
+	reply, err := d.o.Transport.Call(ctx, string(to), kindReport, encode(ask))
+	if err != nil {
+		return Report{}, err
+	}
+	return decode[Report](reply)
+}
+
+// InSyncPeer returns another copy of s that is in its in-sync set and has just answered so;
+// empty if there is none.
+func (d *Driver) InSyncPeer(ctx context.Context, s *topology.Shard) topology.NodeID {
+	for _, m := range s.InSync {
+		if m.Node == d.o.Self {
+			continue
+		}
+		soon, cancel := context.WithTimeout(ctx, reportTimeout)
+		r, err := d.copyReport(soon, m.Node, reportAsk{Shard: s.ID})
+		cancel()
+		if err == nil && r.Run == m.Run && !r.Progress.FullSync {
+			return m.Node
+		}
+	}
+	return ""
 }

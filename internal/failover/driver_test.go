@@ -322,9 +322,7 @@ func TestGracefulFailoverIsGivenUp(t *testing.T) {
 	if err := c.nodes[1].driver.Failover(ctx, topology.PromoteGraceful); !errors.Is(err, ErrRefused) {
 		t.Errorf("%v", err)
 	}
-	if !c.serves(0) || c.nodes[0].held.Load() != 0 {
-		t.Error("the primary does not go on")
-	}
+	c.await("the primary to go on", func() bool { return c.serves(0) && c.nodes[0].held.Load() == 0 })
 }
 
 func TestOrderedFailovers(t *testing.T) {

@@ -240,8 +240,8 @@ func (l *Leader) Force(now int64, f Forced) ([]Action, error) {
 // Report takes a copy's report.
 func (l *Leader) Report(now int64, r Report) []Action {
 	s := l.view.ShardByID(r.Shard)
-	if s == nil || !s.Has(r.Node) {
-		return nil
+	if s == nil || !s.Has(r.Node) || r.Progress.Loading {
+		return nil // who loads is waited for, like one that has not answered
 	}
 	m := l.machine(s)
 	if m.state != Confirm {
@@ -302,7 +302,7 @@ func (l *Leader) step(now int64, s *topology.Shard) []Action {
 		shard: s, suspect: seen.missing > 0, gone: l.most(seen.missing), restarted: restarted,
 		silent: seen.silent, how: "silent",
 		over: l.grantor.Over(now, s.ID, s.Term), overAt: min(now, l.grantor.OverAt(s.ID)),
-		inSync: l.view.Config.InSyncOnly(),
+		by: rule{l.view.Config.InSyncOnly(), l.view.InSyncLost(s)},
 	}
 	if seen.refused > 0 {
 		f.how = "refused"
@@ -311,7 +311,7 @@ func (l *Leader) step(now int64, s *topology.Shard) []Action {
 		for _, id := range s.Copies() {
 			if c := l.view.Node(id); c != nil {
 				seen := l.missed(now, id, c.Run)
-				f.copies = append(f.copies, copyState{node: c, gone: l.most(seen.missing), dead: l.most(seen.refused)})
+				f.copies = append(f.copies, copyState{node: c, inSync: l.view.MayLead(s, c), gone: l.most(seen.missing), dead: l.most(seen.refused)})
 			}
 		}
 	}

@@ -74,7 +74,7 @@ type facts struct {
 	over      bool   // no lease of this term is alive
 	overAt    int64
 	copies    []copyState
-	inSync    bool // only in-sync copies may be promoted
+	by        rule
 }
 
 // setState is the only place where the state changes; it refuses moves that the
@@ -159,7 +159,7 @@ func (m *machine) stepForced(now int64, f *facts) []Action {
 	m.cause = "ordered"
 	for i := range f.copies {
 		if c := &f.copies[i]; c.node.ID == m.forced.Candidate {
-			if f.inSync && m.forced.Mode != topology.PromoteTakeover && !f.shard.IsInSync(c.node.ID, c.node.Run) {
+			if f.by.inSyncOnly && m.forced.Mode != topology.PromoteTakeover && !c.inSync {
 				break
 			}
 			return m.propose(now, c, m.forced.Mode, -1)
@@ -186,7 +186,7 @@ func (m *machine) decide(now int64, t *Timing, f *facts, mode topology.PromoteMo
 			c.report = &r
 		}
 	}
-	pick := choose(t, f.shard, f.copies, f.inSync, f.silent)
+	pick := choose(t, f.shard, f.copies, f.by, f.silent, now-m.collect)
 	patient := now-m.collect >= t.Collect
 	ready := pick.best != nil && (pick.missing == 0 || pick.class == classInSync && patient)
 	every := t.Renew
@@ -210,6 +210,16 @@ func (m *machine) decide(now int64, t *Timing, f *facts, mode topology.PromoteMo
 		m.told = true
 		out = append(out, Note{m.event(EventNoCopy, "", "no copy of the shard can take over; it waits")})
 	}
+	if pick.missing > 0 && f.by.inSyncOnly && f.by.lost && !m.told && now-m.collect > t.NodeTimeout {
+		m.told = true
+		out = append(out, Note{m.event(EventNoCopy, "",
+			"no run of the in-sync set lives; it waits until every node of the set has come back, or for CLUSTER FAILOVER TAKEOVER")})
+	}
+	if pick.best != nil && pick.class != classEmpty && pick.missing > 0 && fromDisk(pick.best) && !m.told && now-m.collect > t.NodeTimeout {
+		m.told = true
+		out = append(out, Note{m.event(EventNoCopy, pick.best.node.ID,
+			"the newest copy that has answered comes from its disk; it waits for the others, or for CLUSTER FORGET of them")})
+	}
 	if pick.class == classEmpty && !m.told && now-m.collect > t.NodeTimeout {
 		m.told = true
 		out = append(out, Note{m.event(EventNoCopy, pick.best.node.ID,
@@ -225,7 +235,7 @@ func (m *machine) heir(f *facts) *copyState {
 		c := &f.copies[i]
 		named := c.node.ID == m.release.Candidate || m.release.Candidate == ""
 		if named && c.node.ID != f.shard.Primary && c.report != nil && !c.report.Progress.FullSync &&
-			c.report.Progress.Offset >= m.release.Offset && (!f.inSync || f.shard.IsInSync(c.node.ID, c.node.Run)) {
+			c.report.Progress.Offset >= m.release.Offset && (!f.by.inSyncOnly || c.inSync) {
 			return c
 		}
 	}

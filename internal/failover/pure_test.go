@@ -38,6 +38,9 @@ func TestChoose(t *testing.T) {
 	unlinked := with(func(p *Progress) { p.Term, p.LinkedTerm, p.Offset = 4, 4, 900 })
 	syncing := with(func(p *Progress) { p.FullSync, p.Offset = true, 900 })
 	empty := &Progress{LinkAgeNanos: NeverLinked}
+	disk := &Progress{Term: 5, Offset: 50, LinkAgeNanos: NeverLinked} // as a restarted run has it
+	diskMore := &Progress{Term: 5, Offset: 80, LinkAgeNanos: NeverLinked}
+	diskOld := &Progress{Term: 4, Offset: 900, LinkAgeNanos: NeverLinked}
 	type cand struct {
 		node     int
 		run      topology.RunID
@@ -67,28 +70,57 @@ func TestChoose(t *testing.T) {
 		"gone is not waited for":      {[]cand{primary, {1, "run1", &linked, false, false, 100}, {2, "run2", nil, true, false, 100}}, false, 1, classInSync, 0},
 		"in sync only":                {[]cand{primary, {1, "run1", ahead, false, false, 100}, {2, "run2", &linked, false, false, 100}}, true, 2, classInSync, 0},
 		"another run is not in sync":  {[]cand{primary, {1, "run1", ahead, false, false, 100}, {2, "run8", &linked, false, false, 100}}, true, -1, classNone, 0},
+		"in sync, unlinked for long":  {[]cand{primary, {1, "run1", ahead, false, false, 100}, {2, "run2", ancient, false, false, 100}}, true, 2, classInSync, 0},
+		"no run of the set lives":     {[]cand{restarted(stale), {1, "run1", ahead, false, false, 100}, {2, "run8", &linked, false, false, 100}}, true, 0, classStale, 0},
+		"all of the set must report":  {[]cand{restarted(stale), {1, "run1", ahead, false, false, 100}, {2, "run8", nil, true, true, 100}}, true, 0, classStale, 1},
 		"data before the restarted":   {[]cand{restarted(empty), {1, "run1", unlinked, false, false, 100}}, false, 1, classUnlinked, 0},
 		"all empty: the primary":      {[]cand{restarted(empty), {1, "run1", empty, false, false, 10}}, false, 0, classEmpty, 0},
 		"empty waits for the silent":  {[]cand{restarted(empty), {1, "run1", nil, true, false, 100}}, false, 0, classEmpty, 1},
 		"empty and the others dead":   {[]cand{restarted(empty), {1, "run1", nil, true, true, 100}}, false, 0, classEmpty, 0},
 		"empty replica, dead primary": {[]cand{{0, "run0", nil, true, true, 100}, {1, "run1", empty, false, false, 100}}, false, 1, classEmpty, 1},
+
+		"who lives before the disk":      {[]cand{restarted(diskMore), {1, "run1", with(func(p *Progress) { p.Offset = 60 }), false, false, 100}}, false, 1, classInSync, 0},
+		"all restarted: the newest":      {[]cand{restarted(disk), {1, "run8", diskMore, false, false, 100}}, false, 1, classStale, 0},
+		"all restarted: the newest term": {[]cand{restarted(disk), {1, "run8", diskOld, false, false, 100}}, false, 0, classStale, 0},
+		"a disk waits for the silent":    {[]cand{restarted(disk), {1, "run1", nil, true, false, 100}}, false, 0, classStale, 1},
+		"but not for the dead":           {[]cand{restarted(disk), {1, "run1", nil, true, true, 100}}, false, 0, classStale, 0},
+		"unless it is the primary":       {[]cand{{0, "run0", nil, true, true, 100}, {1, "run8", disk, false, false, 100}}, false, 1, classStale, 1},
+		"an old disk before the empty":   {[]cand{restarted(empty), {1, "run8", diskOld, false, false, 100}}, false, 1, classUnlinked, 0},
 	} {
 		timing := testTiming()
 		var copies []copyState
+		view := &topology.View{Shards: []topology.Shard{*shard}}
+		for _, x := range c.copies {
+			view.Nodes = append(view.Nodes, topology.Node{ID: testID(x.node), Run: x.run})
+		}
+		view.Seal()
 		for _, x := range c.copies {
 			s := copyState{node: &topology.Node{ID: testID(x.node), Run: x.run, Priority: x.priority}, gone: x.gone, dead: x.dead}
+			s.inSync = view.MayLead(shard, s.node)
 			s.eligible = x.node != 0 || x.run != "run0"
 			if x.p != nil {
 				s.report = &Report{Node: s.node.ID, Run: x.run, Progress: *x.p}
 			}
 			copies = append(copies, s)
 		}
-		got := choose(&timing, shard, copies, c.inSync, 1500*ms)
+		got := choose(&timing, shard, copies, rule{c.inSync, view.InSyncLost(shard)}, 1500*ms, timing.Return)
 		best := -1
 		for i := range 3 {
 			if got.best != nil && got.best.node.ID == testID(i) {
 				best = i
 			}
+		}
+		// The dead have time to come back with what is on their disks, before one that has
+		// no more than that is chosen.
+		early := choose(&timing, shard, copies, rule{c.inSync, view.InSyncLost(shard)}, 1500*ms, timing.Return-1)
+		disk := got.class == classEmpty || got.best != nil && !c.inSync && fromDisk(got.best)
+		for i := range copies {
+			if disk && copies[i].dead && copies[i].node.ID != shard.Primary && copies[i].report == nil {
+				early.missing--
+			}
+		}
+		if early.missing != got.missing || early.best != got.best {
+			t.Errorf("%s: %d missing at first, %d in the end", name, early.missing, got.missing)
 		}
 		if best != c.best || got.class != c.class || got.missing != c.missing {
 			t.Errorf("%s: node %d class %d missing %d, want %d %d %d", name, best, got.class, got.missing, c.best, c.class, c.missing)

@@ -64,6 +64,8 @@ type Progress struct {
 	LinkAgeNanos int64 `json:"linkAge"`
 	// FullSync tells that the data are being replaced; such a copy is none.
 	FullSync bool `json:"fullSync"`
+	// Loading tells that the data still come from the disk: nothing else is told yet.
+	Loading bool `json:"loading,omitempty"`
 }
 
 // NeverLinked is the LinkAgeNanos of a copy that never had a primary.
@@ -80,6 +82,7 @@ type Timing struct {
 	Fresh       int64 // a voter's evidence is used for so long
 	Collect     int64 // patience for the reports of copies when a good one is there
 	Validity    int64 // a copy unlinked for longer is no candidate; 0: no bound
+	Return      int64 // patience for an ended process that may come back with what is on its disk
 }
 
 // TimingOf derives the times from cluster-node-timeout and
@@ -96,5 +99,6 @@ func TimingOf(nodeTimeout time.Duration, validityFactor int) Timing {
 		Fresh:       max(nt/4, 5*l/12),
 		Collect:     l / 3,
 		Validity:    int64(validityFactor) * nt,
+		Return:      4 * nt,
 	}
 }

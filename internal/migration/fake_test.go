@@ -14,8 +14,8 @@ import (
 
 	"github.com/redwingdb/redwing/internal/clock"
 	"github.com/redwingdb/redwing/internal/command"
+	"github.com/redwingdb/redwing/internal/commands"
 	"github.com/redwingdb/redwing/internal/commands/keys"
-	"github.com/redwingdb/redwing/internal/commands/str"
 	"github.com/redwingdb/redwing/internal/effects"
 	"github.com/redwingdb/redwing/internal/engine"
 	"github.com/redwingdb/redwing/internal/resp"
@@ -246,7 +246,7 @@ func (c *testCluster) newNode(digit string) *testNode {
 	}
 	n.holds = &Holds{}
 	n.staging = NewStaging(n.ks, n.holds)
-	if n.table, err = command.NewTable(str.Specs(), keys.Specs(keys.Deps{Cluster: true}), n.staging.Specs()); err != nil {
+	if n.table, err = command.NewTable(append(commands.OnKeys(keys.Deps{Cluster: true}), n.staging.Specs())...); err != nil {
 		c.t.Fatal(err)
 	}
 	if n.ln, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
@@ -283,13 +283,15 @@ func (n *testNode) start() {
 	if err != nil {
 		n.c.t.Fatal(err)
 	}
-	running := make(chan struct{})
 	go func() {
 		defer close(n.ended)
-		close(running)
 		n.mover.Run(ctx)
 	}()
-	<-running
+	eventually(n.c.t, "the mover runs", func() bool {
+		n.mover.mu.Lock()
+		defer n.mover.mu.Unlock()
+		return n.mover.mu.ctx != nil
+	})
 	n.c.wg.Add(1)
 	go func() {
 		defer n.c.wg.Done()
@@ -402,12 +404,15 @@ func (c *testCluster) replicate(p, r *testNode) {
 		c.t.Fatal(err)
 	}
 	var batch engine.Batch
+	cut := newCutter(p.ks)
 	for snap.Next(&batch) == nil {
 		batch.Each(func(e engine.Entry) error {
 			r.ks.Lock(r.ks.Mask(e.Slot))
 			defer r.ks.Unlock(r.ks.Mask(e.Slot))
 			db := r.ks.Access(0, 0, engine.ModeApply)
-			return putRecord(&db, e.Slot, e.Key, appendMeta(nil, e.Type, e.Encoding, e.ExpireAt), e.Value)
+			return cut.each(&e, func(meta, value []byte) error {
+				return putRecord(&db, e.Slot, e.Key, meta, value)
+			})
 		})
 	}
 	snap.Close()
@@ -496,7 +501,12 @@ func (n *testNode) exec(words ...string) (string, error) {
 	if refused != nil {
 		return "", refused
 	}
-	slot := slots.Of(args[1])
+	found, ok := spec.AppendKeys(nil, args)
+	if !ok {
+		return "", fmt.Errorf("%s: no key", args[0])
+	}
+	at := found[0].Arg
+	slot := slots.Of(args[at])
 	write := spec.Has(command.Write)
 	for {
 		if n.dead.Load() || n.c.ctx.Err() != nil {
@@ -527,13 +537,13 @@ func (n *testNode) exec(words ...string) (string, error) {
 			}
 			continue
 		}
-		reply, err := n.runLocked(spec, args, slot)
+		reply, err := n.runLocked(spec, args, at, slot)
 		n.ks.Unlock(mask)
 		return reply, err
 	}
 }
 
-func (n *testNode) runLocked(spec *command.Spec, args [][]byte, slot slots.Slot) (string, error) {
+func (n *testNode) runLocked(spec *command.Spec, args [][]byte, at int, slot slots.Slot) (string, error) {
 	var out resp.Writer
 	var block effects.Block
 	ctx := command.Ctx{Keyspace: n.ks, Out: &out}
@@ -541,7 +551,7 @@ func (n *testNode) runLocked(spec *command.Spec, args [][]byte, slot slots.Slot)
 		ctx.Block = &block
 	}
 	ctx.DB = n.ks.Access(0, clock.WallMillis(), engine.ModePrimary)
-	ctx.Begin(spec, args, 1, slot)
+	ctx.Begin(spec, args, at, slot)
 	if err := spec.Run(&ctx); err != nil {
 		return "", fmt.Errorf("%s: %w", args[0], err)
 	}

@@ -591,7 +591,7 @@ func TestFlushDuringTheMove(t *testing.T) {
 	all := a1.ks.AllShards()
 	spec, _ := a1.table.Resolve([][]byte{[]byte("flushall")})
 	a1.ks.Lock(all)
-	_, err = a1.runLocked(spec, [][]byte{[]byte("flushall")}, 0)
+	_, err = a1.runLocked(spec, [][]byte{[]byte("flushall")}, 0, 0)
 	a1.ks.Unlock(all)
 	if err != nil {
 		t.Fatal(err)

@@ -71,11 +71,16 @@ type Options struct {
 	Dial func(ctx context.Context, node topology.NodeID) (net.Conn, error)
 	// Replicas of this node's shard; nil: it never has any.
 	Replicas Replicas
+	// Settled returns once all that this node's log has at the time of the call is
+	// confirmed to the clients that wait for that. nil: none waits.
+	Settled func(ctx context.Context) error
 	// Left is told which slots have left this node by a committed move, before commands
 	// on them are let go: watches on them become dirty.
 	Left func(set *slots.Set)
 	// NodeTimeout is cluster-node-timeout. Default 1500 ms.
 	NodeTimeout time.Duration
+	// Dir is where files are that need no name. nil: the system's folder for temporary ones.
+	Dir func() string
 	// RateBytes is how many bytes a second a job may send of its snapshot; 0: no limit.
 	RateBytes func() int64
 	Logger    *zap.Logger
@@ -136,6 +141,9 @@ func New(o Options) (*Mover, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
+	if o.Settled == nil {
+		o.Settled = func(context.Context) error { return nil }
+	}
 	if o.Replicas == nil {
 		o.Replicas = noReplicas{}
 	}
@@ -144,6 +152,9 @@ func New(o Options) (*Mover, error) {
 	}
 	if o.RateBytes == nil {
 		o.RateBytes = func() int64 { return 0 }
+	}
+	if o.Dir == nil {
+		o.Dir = func() string { return "" }
 	}
 	m := &Mover{o: o, log: o.Logger.Named("migration"), times: DefaultTimes(o.NodeTimeout), kick: make(chan struct{}, 1), seats: make(chan struct{}, maxSources)}
 	m.mu.sources = map[string]*source{}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/redwingdb/redwing/internal/clock"
+	"github.com/redwingdb/redwing/internal/disk"
 	"github.com/redwingdb/redwing/internal/effects"
 	"github.com/redwingdb/redwing/internal/engine"
 	"github.com/redwingdb/redwing/internal/resp"
@@ -25,8 +26,9 @@ const (
 	putBytes = 16 << 10
 	// windowBytes is how much may be on its way, not yet applied by the target.
 	windowBytes = 8 << 20
-	// readerBytes is how many bytes of effects may wait to be sent; then the attempt
-	// has failed. Back-pressure begins far below (credit).
+	// readerBytes is how many bytes of effects may wait to be sent, and of what writers hand
+	// over to the snapshot in a file; then the attempt has failed. Back-pressure begins far
+	// below (credit).
 	readerBytes = 256 << 20
 )
 
@@ -41,7 +43,7 @@ type pumpKind uint8
 
 const (
 	pumpDrain pumpKind = iota // wait writers off the shards, send all, then the fence
-	pumpSeal                  // wait every command off the shards
+	pumpSeal                  // wait every command off the shards, and replies to their confirmation
 	pumpReady                 // send Ready, after which nothing follows
 )
 
@@ -55,16 +57,17 @@ type pumpState struct {
 	rec    resp.Writer // the records of the PUT being filled
 	recs   int
 	slot   slots.Slot // of rec
-	meta   []byte
+	cutter cutter
 	digits []byte
 	block  effects.Block
 	parser resp.Parser
+	paced  copyPace
 	drain  uint64 // the hold whose fence follows when everything is sent; 0: none
 }
 
 // pump sends the snapshot and then the effects, and carries out the last steps.
 func (t *sourceTry) pump() error {
-	p := &pumpState{t: t, link: t.link.Load(), stage: t.stage, parser: resp.Parser{MaxBulk: -1}}
+	p := &pumpState{t: t, link: t.link.Load(), stage: t.stage, parser: resp.Parser{MaxBulk: -1}, cutter: newCutter(t.s.m.o.Keyspace)}
 	p.startFrame()
 	if err := p.copy(); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
@@ -79,9 +82,15 @@ func (t *sourceTry) pump() error {
 func (p *pumpState) copy() error {
 	o := &p.t.s.m.o
 	set := p.t.s.move.slots
+	spill, err := disk.Unlinked(o.Dir())
+	if err != nil {
+		return err
+	}
+	defer spill.Close()
 	snap, err := o.Keyspace.Snapshot(engine.SnapshotOptions{
 		Slots: &set,
 		DB:    0,
+		Spill: spill, SpillBytes: readerBytes,
 		AtCut: func() { p.reader = o.Log.NewSlotReader(&set, readerBytes) },
 	})
 	if err != nil {
@@ -98,7 +107,8 @@ func (p *pumpState) copy() error {
 
 func (p *pumpState) walk(snap *engine.Snapshot) error {
 	var batch engine.Batch
-	began, atBegin := clock.Mono(), p.t.credit.sent.Load()
+	p.paced = copyPace{on: true, began: clock.Mono(), sent: p.t.credit.sent.Load()}
+	defer func() { p.paced.on = false }()
 	for {
 		if err := p.t.ctx.Err(); err != nil {
 			return err
@@ -113,17 +123,22 @@ func (p *pumpState) walk(snap *engine.Snapshot) error {
 		if err := batch.Each(p.put); err != nil {
 			return err
 		}
-		if err := p.throttle(began, p.t.credit.sent.Load()-atBegin); err != nil {
-			return err
-		}
 	}
 	p.endPut()
 	return p.flush()
 }
 
-// put adds a record to the present PUT.
+// put adds an entry's records to the present PUT.
 func (p *pumpState) put(e engine.Entry) error {
-	if p.recs > 0 && (e.Slot != p.slot || len(p.rec.Buf)+len(e.Value) > putBytes) {
+	err := p.cutter.each(&e, func(meta, value []byte) error { return p.record(&e, meta, value) })
+	if err == nil {
+		p.t.s.progress.keysDone.Add(1)
+	}
+	return err
+}
+
+func (p *pumpState) record(e *engine.Entry, meta, value []byte) error {
+	if p.recs > 0 && (e.Slot != p.slot || len(p.rec.Buf)+len(value) > putBytes) {
 		p.endPut()
 		if len(p.out.Buf) >= frameBytes {
 			if err := p.flush(); err != nil {
@@ -134,10 +149,8 @@ func (p *pumpState) put(e engine.Entry) error {
 	p.slot = e.Slot
 	p.recs++
 	p.rec.Bulk(e.Key)
-	p.meta = appendMeta(p.meta[:0], e.Type, e.Encoding, e.ExpireAt)
-	p.rec.Bulk(p.meta)
-	p.rec.Bulk(e.Value)
-	p.t.s.progress.keysDone.Add(1)
+	p.rec.Bulk(meta)
+	p.rec.Bulk(value)
 	return nil
 }
 
@@ -192,16 +205,25 @@ func (p *pumpState) flush() error {
 	p.t.s.progress.bytes.Add(n)
 	err := p.link.sendSealed(p.out.Buf)
 	p.startFrame()
-	return err
+	if err != nil || !p.paced.on {
+		return err
+	}
+	return p.throttle()
 }
 
-// throttle waits until sent bytes fit the rate limit.
-func (p *pumpState) throttle(began, sent int64) error {
+// copyPace is since when the snapshot is sent, and what had been sent before.
+type copyPace struct {
+	on          bool
+	began, sent int64
+}
+
+// throttle waits until what was sent of the snapshot fits the rate limit.
+func (p *pumpState) throttle() error {
 	rate := p.t.s.m.o.RateBytes()
 	if rate <= 0 {
 		return nil
 	}
-	early := time.Duration(float64(sent)/float64(rate)*float64(time.Second)) - time.Duration(clock.Mono()-began)
+	early := time.Duration(float64(p.t.credit.sent.Load()-p.paced.sent)/float64(rate)*float64(time.Second)) - time.Duration(clock.Mono()-p.paced.began)
 	if early < time.Millisecond {
 		return nil
 	}
@@ -271,13 +293,21 @@ func (p *pumpState) obey(c pumpCommand) (last bool, err error) {
 			p.drain = c.hold
 		}
 	case pumpSeal:
-		if p.barrier(c.until) {
+		if p.barrier(c.until) && p.settled(c.until) {
 			p.t.post(SourceSealed, c.hold)
 		}
 	case pumpReady:
 		return true, p.link.sendCount(frameReady, uint64(p.t.credit.sent.Load()))
 	}
 	return false, nil
+}
+
+// settled waits until no reply about the slots is withheld any more: from Ready on the
+// target may own them. It gives up at until.
+func (p *pumpState) settled(until int64) bool {
+	ctx, cancel := context.WithTimeout(p.t.ctx, max(0, time.Duration(until-clock.Mono())))
+	defer cancel()
+	return p.t.s.m.o.Settled(ctx) == nil
 }
 
 // barrier locks and unlocks every data shard of the slots, so that no command is still

@@ -56,6 +56,13 @@ func (s *Staging) newName(term uint64) string {
 	return fmt.Sprintf("%d.%d", term, s.named.Add(1))
 }
 
+// Busy reports whether anything is staged, or about to be.
+func (s *Staging) Busy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.mu.stages) > 0
+}
+
 // Reset forgets and drops everything staged: this node takes over another one's whole
 // state (a full sync), in which nothing is staged. REQUIRES: no shard locked.
 func (s *Staging) Reset() {

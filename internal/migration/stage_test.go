@@ -95,7 +95,7 @@ func TestStageLife(t *testing.T) {
 	staging := b.ks.StagingDB()
 	b.must("set", "foo", "old")
 	b.must("RW.STAGE", "BEGIN", "6.1", tagOne, "0-16383")
-	b.must("RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "string embstr 77", "bar", "{foo}2", "string int 0", "12", "{foo}3", "string raw 0", "raw")
+	b.must("RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "string embstr 77 i5", "bar", "{foo}2", "string int 0 i5", "12", "{foo}3", "string raw 0 i5", "raw")
 	if _, expireAt, ok := b.get(staging, "foo"); !ok || expireAt != 77 {
 		t.Errorf("an expired record must be staged as it is: %v, %d", ok, expireAt)
 	}
@@ -119,13 +119,13 @@ func TestStageLife(t *testing.T) {
 	if b.holds.Held(slots.Of([]byte("foo"))) != HoldNone {
 		t.Error("an attached slot is still held")
 	}
-	b.must("RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "string embstr 0", "late") // passes over
-	b.must("RW.STAGE", "PUT", "6.1", slotOf("x"), "x", "string embstr 0", "1")
+	b.must("RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "string embstr 0 i5", "late") // passes over
+	b.must("RW.STAGE", "PUT", "6.1", slotOf("x"), "x", "string embstr 0 i5", "1")
 	b.must("RW.STAGE", "FLUSH", "6.1")
 	if b.ks.Len(staging) != 0 {
 		t.Error("flush has left something")
 	}
-	b.must("RW.STAGE", "PUT", "6.1", slotOf("x"), "x", "string embstr 0", "1")
+	b.must("RW.STAGE", "PUT", "6.1", slotOf("x"), "x", "string embstr 0 i5", "1")
 	b.must("RW.STAGE", "DROP", "6.1")
 	b.must("RW.STAGE", "DROP", "6.1")
 	b.must("RW.LEAVE", "0-16383")
@@ -138,13 +138,13 @@ func TestStageLife(t *testing.T) {
 func TestStagesAreDisjoint(t *testing.T) {
 	b := newBench(t)
 	b.must("RW.STAGE", "BEGIN", "6.1", tagOne, "0-16383")
-	b.must("RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "string embstr 0", "first")
+	b.must("RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "string embstr 0 i5", "first")
 	b.must("RW.STAGE", "BEGIN", "6.2", tagTwo, slotOf("foo"))
 	b.must("RW.STAGE", "ATTACH", "6.1", slotOf("foo"))
 	if _, _, ok := b.get(0, "foo"); ok {
 		t.Error("attached by a stage that has lost the slot")
 	}
-	b.must("RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "string embstr 0", "late")
+	b.must("RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "string embstr 0 i5", "late")
 	b.must("RW.STAGE", "ATTACH", "6.2", slotOf("foo"))
 	if v, _, ok := b.get(0, "foo"); ok {
 		t.Errorf("attached %q by a stage where nothing was put", v)
@@ -161,11 +161,16 @@ func TestStageRefuses(t *testing.T) {
 	for _, words := range [][]string{
 		{"RW.STAGE", "BEGIN", "6.2", "no tag", "0-1"},
 		{"RW.STAGE", "BEGIN", "6.2", tagOne, "0-99999"},
-		{"RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "string embstr 0"},
-		{"RW.STAGE", "PUT", "6.1", slotOf("bar"), "foo", "string embstr 0", "x"},
-		{"RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "hash ziplist 0", "x"},
-		{"RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "string embstr -5", "x"},
-		{"RW.STAGE", "PUT", "6.1", "x", "foo", "string embstr 0", "x"},
+		{"RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "string embstr 0 i5"},
+		{"RW.STAGE", "PUT", "6.1", slotOf("bar"), "foo", "string embstr 0 i5", "x"},
+		{"RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "hash ziplist 0 i5", "x"},
+		{"RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "hash 4 0 i5", "\x01\x01f"},
+		{"RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "hash 99 0 i5", "\x01\x01f"},
+		{"RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "string raw 0", "x"},
+		{"RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "string raw 0 x5", "x"},
+		{"RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "string raw 0 i", "x"},
+		{"RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "string embstr -5 i5", "x"},
+		{"RW.STAGE", "PUT", "6.1", "x", "foo", "string embstr 0 i5", "x"},
 		{"RW.STAGE", "RUN", "6.1", slotOf("foo"), request("set", "bar", "1")},
 		{"RW.STAGE", "RUN", "6.1", slotOf("foo"), request("mset", "foo", "1", "bar", "1")},
 		{"RW.STAGE", "RUN", "6.1", slotOf("foo"), request("flushall")},
@@ -215,7 +220,7 @@ func TestBigValueIsStaged(t *testing.T) {
 	b := newBench(t)
 	value := strings.Repeat("x", 3<<20)
 	b.must("RW.STAGE", "BEGIN", "6.1", tagOne, "0-16383")
-	b.must("RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "string raw 0", value)
+	b.must("RW.STAGE", "PUT", "6.1", slotOf("foo"), "foo", "string raw 0 i5", value)
 	b.must("RW.STAGE", "RUN", "6.1", slotOf("foo"), request("append", "foo", value))
 	b.must("RW.STAGE", "ATTACH", "6.1", "0-16383")
 	if v, _, _ := b.get(0, "foo"); v != value+value {
@@ -271,7 +276,7 @@ func TestTargetRefusesForeignRequests(t *testing.T) {
 	b.must("RW.STAGE", "BEGIN", "6.1", tagOne, "0-99")
 	for _, payload := range []string{
 		request("set", "foo", "bar"),
-		request("RW.STAGE", "PUT", "6.2", slotOf("foo"), "foo", "string embstr 0", "x"),
+		request("RW.STAGE", "PUT", "6.2", slotOf("foo"), "foo", "string embstr 0 i5", "x"),
 		request("RW.STAGE", "DROP", "6.1"),
 		request("RW.STAGE", "ATTACH", "6.1", "0-99"),
 		request("RW.LEAVE", "0-99"),

@@ -3,7 +3,6 @@ package migration
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -133,31 +132,6 @@ func (s *Staging) runPut(c *command.Ctx) error {
 	}
 	c.Out.OK()
 	return nil
-}
-
-// putRecord sets one record; meta is "type encoding expireAt".
-func putRecord(db *engine.Access, slot slots.Slot, key, meta, value []byte) error {
-	word := strings.Fields(string(meta))
-	if len(word) != 3 {
-		return resp.ErrSyntax
-	}
-	expireAt, err := strconv.ParseInt(word[2], 10, 64)
-	if err != nil || expireAt < 0 || word[0] != engine.TypeString.String() {
-		return resp.ErrSyntax
-	}
-	if word[1] == engine.EncRaw.String() {
-		return db.SetRaw(slot, key, value, expireAt)
-	}
-	return db.SetString(slot, key, value, expireAt)
-}
-
-// appendMeta appends the meta word of a record.
-func appendMeta(dst []byte, t engine.Type, e engine.Encoding, expireAt int64) []byte {
-	dst = append(dst, t.String()...)
-	dst = append(dst, ' ')
-	dst = append(dst, e.String()...)
-	dst = append(dst, ' ')
-	return strconv.AppendInt(dst, expireAt, 10)
 }
 
 // effectRunner runs the requests of one RUN. Runners are pooled: streams of several

@@ -156,15 +156,17 @@ func (m *Mover) retell(tag Tag, name string, slot slots.Slot) {
 	db.SlotKeys(slot, m.o.Keyspace.SlotLen(0, slot), func(key []byte) {
 		keys = append(keys, append([]byte(nil), key...))
 	})
-	var meta, value []byte
+	cut := newCutter(m.o.Keyspace)
+	var batch engine.Batch
 	for _, key := range keys {
-		r, ok := db.Peek(slot, key)
+		e, ok := db.Entry(slot, key, &batch)
 		if !ok {
 			continue
 		}
-		meta = appendMeta(meta[:0], r.Type(), r.Encoding(), r.ExpireAt())
-		value = r.Append(value[:0])
-		block.Add(slot, 0, wordStage, wordPut, []byte(name), number, key, meta, value)
+		_ = cut.each(&e, func(meta, value []byte) error {
+			block.Add(slot, 0, wordStage, wordPut, []byte(name), number, key, meta, value)
+			return nil
+		})
 	}
 	block.Add(slot, 0, wordStage, wordAttach, []byte(name), number)
 	m.o.Log.Append(&block)

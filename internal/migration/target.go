@@ -383,7 +383,11 @@ func (t *target) data(apply *command.Applier, parser *resp.Parser, payload []byt
 		payload = payload[n:]
 		switch {
 		case bytes.Equal(args[1], wordPut):
-			t.progress.keysDone.Add(int64(len(args)-4) / 3)
+			for i := 5; i < len(args); i += 3 {
+				if !goesOn(args[i]) {
+					t.progress.keysDone.Add(1)
+				}
+			}
 		case bytes.Equal(args[1], wordRun), bytes.Equal(args[1], wordFlush):
 		default:
 			return fmt.Errorf("%q from a source: %w", args[1], errFrame)

@@ -16,6 +16,7 @@ import (
 	"github.com/redwingdb/redwing/internal/failover"
 	"github.com/redwingdb/redwing/internal/failover/consensus"
 	"github.com/redwingdb/redwing/internal/migration"
+	"github.com/redwingdb/redwing/internal/pubsub"
 	"github.com/redwingdb/redwing/internal/replication"
 	"github.com/redwingdb/redwing/internal/server"
 	"github.com/redwingdb/redwing/internal/slots"
@@ -30,6 +31,9 @@ type clusterSide struct {
 	runID     topology.RunID
 	bus       *bus.Bus
 	consensus *consensus.Consensus
+	relay     *pubsub.Relay // messages to and from other nodes
+	sync      *syncSide
+	lineage   *lineage
 
 	serving     atomic.Bool   // false while the fate of a join is open
 	primaryTerm atomic.Uint64 // term whose data this run has taken over as primary; 0: none
@@ -72,6 +76,11 @@ func newClusterSide(n *Node) (*clusterSide, error) {
 	}
 	c := &clusterSide{n: n, log: n.log.Named("cluster"), runID: consensus.NewRunID()}
 	c.serving.Store(true)
+	c.sync = newSyncSide(c)
+	if c.lineage, err = openLineage(n.disk, clusterDir(cfg), c.runID, c.log); err != nil {
+		closeAll([]net.Listener{ln})
+		return nil, err
+	}
 	if c.bus, err = bus.New(bus.Options{Listener: ln, Secret: []byte(cfg.BusSecret.Get()), Logger: n.log}); err != nil {
 		closeAll([]net.Listener{ln})
 		return nil, err
@@ -81,12 +90,19 @@ func newClusterSide(n *Node) (*clusterSide, error) {
 		NodeTimeout: time.Duration(cfg.ClusterNodeTimeoutMillis.Get()) * time.Millisecond,
 		Highest:     func() (term, epoch, keys uint64) { return 0, c.epoch.Load(), uint64(n.keyspace.Len(0)) },
 		Serving:     c.setServing,
+		Continues:   c.lineage.Continues,
 		Seeds:       cfg.BusSeeds(),
 		Logger:      n.log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, c.bus.Close())
 	}
+	c.relay = pubsub.NewRelay(pubsub.RelayOptions{
+		Hub: n.hub, Logger: c.log.Named("messages"),
+		Dial: func(ctx context.Context, node string) (net.Conn, error) {
+			return c.bus.Dial(ctx, bus.ProtoMessages, node)
+		},
+	})
 	return c, nil
 }
 
@@ -154,6 +170,7 @@ func (c *clusterSide) run(ctx context.Context) error {
 		}
 		_ = conn.Close() // nobody would read from it
 	})
+	c.bus.Handle(bus.ProtoMessages, func(conn net.Conn, _ bus.Peer) { c.relay.Serve(conn) })
 	busDone := make(chan error, 1)
 	go func() { busDone <- c.bus.Run(ctx) }()
 	gossipDone := make(chan struct{})
@@ -166,13 +183,23 @@ func (c *clusterSide) run(ctx context.Context) error {
 		}
 	}()
 	defer func() { <-gossipDone }()
+	syncDone := make(chan struct{})
+	go func() {
+		defer close(syncDone)
+		c.sync.run(ctx)
+	}()
+	defer func() { <-syncDone }()
+	loaded := c.n.loading.done
 	for {
 		var again <-chan time.Time
-		if !c.assume(ctx, c.consensus.View()) {
+		c.reachAll(c.consensus.View())
+		if loaded == nil && !c.assume(ctx, c.consensus.View()) {
 			again = time.After(assumeAgain)
 		}
 		select {
 		case <-again:
+		case <-loaded:
+			loaded = nil // the role waits for the data
 		case <-ctx.Done():
 			c.leave()
 			return <-busDone
@@ -183,6 +210,19 @@ func (c *clusterSide) run(ctx context.Context) error {
 			}
 			return err
 		case <-changed:
+		}
+	}
+}
+
+// moves runs the slot moves once the data are there: what is staged in a file is not whole
+// before.
+func (c *clusterSide) moves(m *migration.Mover) func(context.Context) error {
+	return func(ctx context.Context) error {
+		select {
+		case <-c.n.loading.done:
+			return m.Run(ctx)
+		case <-ctx.Done():
+			return nil
 		}
 	}
 }
@@ -206,14 +246,15 @@ func (c *clusterSide) enter(ctx context.Context) error {
 		Dial: func(ctx context.Context, node topology.NodeID) (net.Conn, error) {
 			return c.bus.Dial(ctx, bus.ProtoMove, string(node))
 		},
-		Replicas: &migration.Attached{Copies: func() []migration.Copy { return copiesOf(n.repl) }, CutCount: n.repl.Cuts, Log: n.effects, NodeTimeout: timeout()},
+		Replicas: loggedCopies{syncedCopies{&migration.Attached{Copies: func() []migration.Copy { return copiesOf(n.repl) }, CutCount: n.repl.Cuts, Log: n.effects, NodeTimeout: timeout()}, c.sync}, n},
+		Settled:  c.sync.settled,
 		Left:     n.server.Watches().DirtySlots, NodeTimeout: timeout(), Logger: n.log,
-		RateBytes: n.cfg.MoveRateBytes.Get,
+		RateBytes: n.cfg.MoveRateBytes.Get, Dir: n.cfg.Dir.Get,
 	}); err != nil {
 		return err
 	}
 	ctx, m.cancel = context.WithCancel(ctx)
-	for name, f := range map[string]func(context.Context) error{"failover": m.driver.Run, "migration": m.mover.Run} {
+	for name, f := range map[string]func(context.Context) error{"failover": m.driver.Run, "migration": c.moves(m.mover)} {
 		m.wg.Add(1)
 		go func() {
 			defer m.wg.Done()
@@ -237,7 +278,26 @@ func (c *clusterSide) leave() {
 	m.wg.Wait()
 }
 
+// reachAll tells the relay of messages which nodes there are.
+func (c *clusterSide) reachAll(v *topology.View) {
+	self := c.consensus.Self()
+	mine := v.ShardOf(self)
+	var nodes, mates []string
+	for i := range v.Nodes {
+		n := &v.Nodes[i]
+		if n.ID == self {
+			continue
+		}
+		nodes = append(nodes, string(n.ID))
+		if mine != nil && n.Shard == mine.ID {
+			mates = append(mates, string(n.ID))
+		}
+	}
+	c.relay.Keep(nodes, mates)
+}
+
 func (c *clusterSide) close() {
+	c.relay.Close()
 	if err := errors.Join(c.consensus.Close(), c.bus.Close()); err != nil {
 		c.log.Warn("cluster side not closed cleanly", zap.Error(err))
 	}

@@ -23,6 +23,8 @@ import (
 var (
 	errNotStarted = errors.New("the node is still starting")
 	errNotPrimary = errors.New("this node is not the primary of its shard")
+	errLastInSync = errors.New("this node has the last in-sync copy of its shard: no other one answers, and acknowledged writes would be lost. " +
+		"Wait for another one, or end the node and remove its files")
 )
 
 const (
@@ -47,6 +49,12 @@ func (c *clusterSide) Local() topology.Node {
 // ConfigEpoch is what SET-CONFIG-EPOCH has stored.
 func (c *clusterSide) ConfigEpoch() uint64 { return c.epoch.Load() }
 
+// Configure changes settings of the whole cluster.
+func (c *clusterSide) Configure(ctx context.Context, e topology.SetClusterConfig) error {
+	e.Header = header()
+	return c.propose(ctx, e)
+}
+
 // SetConfigEpoch stores a number; it forms nothing.
 func (c *clusterSide) SetConfigEpoch(epoch uint64) error {
 	c.epoch.Store(epoch)
@@ -56,7 +64,7 @@ func (c *clusterSide) SetConfigEpoch(epoch uint64) error {
 // Health is how this node sees another one.
 func (c *clusterSide) Health(node topology.NodeID) cluster.Health {
 	if node == c.consensus.Self() {
-		return cluster.Health{Linked: true, Loading: c.n.repl.Loading(), Offset: c.n.effects.Offset()}
+		return cluster.Health{Linked: true, Loading: c.n.isLoading(), Offset: c.n.effects.Offset()}
 	}
 	h := cluster.Health{Linked: true}
 	if m := c.member.Load(); m != nil && m.driver.Down(node) {
@@ -225,9 +233,17 @@ func (c *clusterSide) Replicate(ctx context.Context, primary topology.NodeID) er
 	if s == nil {
 		return topology.ErrUnknownNode
 	}
-	return c.propose(ctx, topology.SetReplicaOf{
-		Header: header(), Node: c.consensus.Self(), Incarnation: c.consensus.Incarnation(), Shard: s.ID,
-	})
+	self := c.consensus.Self()
+	var heir topology.NodeID
+	if !s.Has(self) {
+		var err error
+		if heir, err = c.heir(ctx, v); err != nil {
+			return err
+		}
+	}
+	return asLastInSync(c.propose(ctx, topology.SetReplicaOf{
+		Header: header(), Node: self, Incarnation: c.consensus.Incarnation(), Shard: s.ID, Heir: heir,
+	}))
 }
 
 // Forget ends the membership of a node.
@@ -254,12 +270,23 @@ func (c *clusterSide) Reset(ctx context.Context, hard bool) error {
 	self := c.consensus.Self()
 	s := v.ShardOf(self)
 	wasReplica := s != nil && s.Primary != self
+	if heir, err := c.heir(ctx, v); err != nil {
+		return err
+	} else if heir != "" {
+		// Without an answer of the log it stays: it cannot tell whom it leaves alone.
+		if err := asLastInSync(c.consensus.Leave(ctx, heir)); err != nil {
+			return err
+		}
+	}
 	if s != nil && !wasReplica && !s.Slots.Empty() {
 		release, cancel := context.WithTimeout(ctx, leaveTimeout)
 		if err := c.DelSlots(release, s.Slots); err != nil {
 			c.log.Warn("slots not released before the reset", zap.Error(err))
 		}
 		cancel()
+	}
+	if err := c.lineage.end(); err != nil {
+		return err
 	}
 	if err := c.consensus.Reset(ctx, hard); err != nil {
 		return err
@@ -279,6 +306,33 @@ func (c *clusterSide) Reset(ctx context.Context, hard bool) error {
 		return c.enter(run)
 	}
 	return nil
+}
+
+// heir returns the in-sync copy that keeps what this replica gives up when it leaves its
+// shard: what it holds may be all that is left of acknowledged writes. Empty where it gives
+// up nothing that counts.
+func (c *clusterSide) heir(ctx context.Context, v *topology.View) (topology.NodeID, error) {
+	self := c.consensus.Self()
+	s, m := v.ShardOf(self), c.member.Load()
+	if s == nil || s.Primary == self || !v.Config.InSyncOnly() || s.Slots.Empty() || !v.MayLead(s, v.Node(self)) {
+		return "", nil
+	}
+	if m == nil {
+		return "", errNotStarted
+	}
+	heir := m.driver.InSyncPeer(ctx, s)
+	if heir == "" {
+		return "", errLastInSync
+	}
+	return heir, nil
+}
+
+// asLastInSync tells of an heir that the log does not accept.
+func asLastInSync(err error) error {
+	if errors.Is(err, topology.ErrNotInSync) {
+		return errLastInSync
+	}
+	return err
 }
 
 // Failover makes this replica the primary of its shard.

@@ -12,16 +12,13 @@ import (
 	"github.com/redwingdb/redwing/internal/replication"
 )
 
-// How often the house is kept, and how much of the time it may take.
+// How often the house is kept.
 const (
 	houseEvery   = 100 * time.Millisecond
-	expireBudget = 5 * time.Millisecond
-	rehashBudget = 5 * time.Millisecond
 	collectEvery = 10 // rounds
 )
 
-// keepHouse expires keys (on a primary), carries rehashing and freeing on, and samples
-// the counters, until ctx ends.
+// keepHouse samples the counters and collects garbage until ctx ends.
 func (n *Node) keepHouse(ctx context.Context) error {
 	tick := time.NewTicker(houseEvery)
 	defer tick.Stop()
@@ -32,15 +29,36 @@ func (n *Node) keepHouse(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		if !n.repl.IsReplica() && (n.cluster == nil || n.cluster.mayExpire()) {
-			n.keyspace.ExpireStep(clock.WallMillis(), expireBudget)
-		}
-		n.keyspace.BackgroundStep(clock.WallMillis(), rehashBudget)
 		if round%collectEvery == 0 {
 			garbage.step()
 		}
-		n.usedBytes.Store(n.keyspace.UsedMemory())
+		n.countMemory()
+		if n.whole() {
+			n.saves.Tick()
+		}
 		n.rates.Sample(clock.Mono(), serverStats{n}.Totals(nil))
+	}
+}
+
+// countMemory notes the peak, and holds the backlog against maxmemory: what replicas have
+// not taken yet beyond it does not count, or it would evict keys whose deletion makes it
+// longer (Redis 7.2, evict.c, freeMemoryGetNotCountedMemory).
+func (n *Node) countMemory() {
+	b := n.effects.Backlog()
+	bytes := min(b.Bytes, b.Size)
+	n.keyspace.CountBytes(bytes - n.backlogBytes.Swap(bytes))
+	n.peakBytes.Store(max(n.peakBytes.Load(), n.keyspace.CountedBytes()))
+}
+
+// memoryCounts is what INFO and MEMORY ask beside the engine's counters.
+func (n *Node) memoryCounts() admin.MemoryCounts {
+	backlog := n.backlogBytes.Load()
+	total, current := n.defrag.millis()
+	return admin.MemoryCounts{
+		DefragPercent: n.defrag.percent.Load(), DefragMillis: total, DefragNowMillis: current,
+		PeakBytes: n.peakBytes.Load(), StartupBytes: n.startBytes, BacklogBytes: backlog,
+		ReplicaBytes: max(0, n.effects.MemoryBytes()-backlog),
+		ClientBytes:  max(0, n.keyspace.BufferBytes()-backlog),
 	}
 }
 
@@ -56,7 +74,10 @@ func (s serverStats) EachSpec(f func(spec *command.Spec, calls, nanos int64)) {
 	s.n.server.EachSpec(f)
 }
 
-func (s serverStats) ResetStats(client command.Client) { s.n.server.ResetStats(client) }
+func (s serverStats) ResetStats(client command.Client) {
+	s.n.server.ResetStats(client)
+	s.n.server.KeepSlotUses(nil)
+}
 
 // followConfigured makes a plain node the replica that its configuration says.
 func (n *Node) followConfigured() error {

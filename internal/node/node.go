@@ -24,16 +24,21 @@ import (
 
 	"github.com/redwingdb/redwing/internal/acl"
 	"github.com/redwingdb/redwing/internal/command"
+	"github.com/redwingdb/redwing/internal/commands"
 	"github.com/redwingdb/redwing/internal/commands/admin"
 	"github.com/redwingdb/redwing/internal/commands/cluster"
 	"github.com/redwingdb/redwing/internal/commands/keys"
-	"github.com/redwingdb/redwing/internal/commands/str"
+	"github.com/redwingdb/redwing/internal/commands/message"
 	"github.com/redwingdb/redwing/internal/config"
+	"github.com/redwingdb/redwing/internal/disk"
 	"github.com/redwingdb/redwing/internal/effects"
 	"github.com/redwingdb/redwing/internal/engine"
 	"github.com/redwingdb/redwing/internal/migration"
+	"github.com/redwingdb/redwing/internal/persist"
+	"github.com/redwingdb/redwing/internal/pubsub"
 	"github.com/redwingdb/redwing/internal/replication"
 	"github.com/redwingdb/redwing/internal/server"
+	"github.com/redwingdb/redwing/internal/slots"
 )
 
 // gcPercent is how far the Go heap may grow between collections: it is small, since
@@ -50,23 +55,43 @@ type Node struct {
 	effects   *effects.Log
 	holds     *migration.Holds
 	staging   *migration.Staging
+	disk      disk.FS
+	turns     *persist.Turns
+	libraries *persist.Libraries
+	saves     *persist.Saves
+	rewrites  *persist.Rewrites
+	loading   loading
 	repl      *replication.Replication
 	users     *acl.Users
 	table     *command.Table
 	server    *server.Server
+	hub       *pubsub.Hub
+	events    *command.Events
 	rates     *admin.Rates
 	listeners []net.Listener
 	cluster   *clusterSide // nil in plain mode
 
-	usedBytes atomic.Int64 // used memory, sampled by keepHouse
+	reclaimSoon  chan struct{} // asks reclaim not to wait; holds one
+	evictNanos   atomic.Int64  // how long a command may evict
+	backlogBytes atomic.Int64  // what keepHouse has counted of the backlog
+	peakBytes    atomic.Int64  // the most that keepHouse has seen counted
+	defrag       defragState
+	startBytes   int64 // counted when the node began to serve
+
+	// expireOff is set where DEBUG SET-ACTIVE-EXPIRE has switched keepHouse's expiry off.
+	expireOff atomic.Bool
 
 	shutdown *shutdown
 }
 
 // New builds a node and takes its ports. Every error is one line that tells the
 // operator what to change.
-func New(cfg *config.Config) (_ *Node, err error) {
-	n := &Node{cfg: cfg, rates: &admin.Rates{}, shutdown: newShutdown()}
+func New(cfg *config.Config) (*Node, error) { return newOn(cfg, disk.OS{}) }
+
+// newOn is New with the data files on a file system.
+func newOn(cfg *config.Config, files disk.FS) (_ *Node, err error) {
+	n := &Node{cfg: cfg, rates: &admin.Rates{}, shutdown: newShutdown(), reclaimSoon: make(chan struct{}, 1), disk: files}
+	n.loading.done = make(chan struct{})
 	if n.log, n.level, err = newLogger(cfg.LogFile.Get(), cfg.LogLevel.Get()); err != nil {
 		return nil, err
 	}
@@ -125,16 +150,33 @@ func (n *Node) buildData() error {
 	if cfg.ClusterEnabled.Get() {
 		databases = 1
 	}
+	n.hub = pubsub.NewHub()
+	n.events = command.NewEvents(func(channel, payload []byte, offset int64) {
+		n.hub.Publish(pubsub.Channel, channel, payload, offset)
+	})
+	heed := func() error {
+		n.events.SetClasses(command.ParseNotifyClasses(cfg.NotifyEvents.Get()))
+		return nil
+	}
+	_ = heed() // it never fails
+	cfg.OnChange("notify-keyspace-events", heed)
 	n.effects = effects.NewLog(effects.Options{BacklogBytes: cfg.ReplBacklogBytes.Get()})
 	var err error
 	n.keyspace, err = engine.New(engine.Options{
-		Databases: databases, Seed: randomSeed(), Sink: replication.Expiry{Log: n.effects},
+		Databases: databases, Seed: randomSeed(), Sink: ownWrites{n},
 	})
 	if err != nil {
 		return err
 	}
+	bindLimits(cfg, n.keyspace)
+	n.bindEviction(cfg)
 	n.holds = &migration.Holds{}
 	n.staging = migration.NewStaging(n.keyspace, n.holds)
+	if err := n.buildSaves(); err != nil {
+		n.closeData()
+		return fmt.Errorf("dir %s: %w", cfg.Dir.Get(), err)
+	}
+	n.buildRewrites()
 	n.users = &acl.Users{}
 	n.users.SetDefaultPassword(cfg.RequirePass.Get())
 	cfg.OnChange("requirepass", func() error { n.users.SetDefaultPassword(cfg.RequirePass.Get()); return nil })
@@ -142,6 +184,9 @@ func (n *Node) buildData() error {
 }
 
 func (n *Node) closeData() {
+	if n.saves != nil {
+		n.saves.Close()
+	}
 	if n.repl != nil {
 		n.repl.Close()
 	}
@@ -180,8 +225,14 @@ func (n *Node) buildServer() (err error) {
 	bindSettings(cfg, settings)
 	o := server.Options{
 		Table: n.table, Keyspace: n.keyspace, Log: n.effects, Replica: n.repl, Auth: n.users,
-		Settings: settings, Logger: n.log,
-		Gates: server.Gates{OverMemory: n.overMemory, FewReplicas: n.fewReplicas, Loading: n.repl.Loading},
+		Settings: settings, Logger: n.log, Hub: n.hub, Events: n.events,
+		Loops:  eventLoops(cfg.IOThreads.Get()),
+		Commit: func(inPlace bool) { n.rewrites.File().Commit(inPlace) },
+		Gates: server.Gates{
+			OverMemory: n.overMemory, FewReplicas: n.fewReplicas, Loading: n.isLoading, DiskError: n.saves.DeniesWrites,
+			WriteDelay: n.keyspace.WriteDelay, Unlogged: n.unlogged, HoldWriter: n.holdWriter,
+		},
+		Links: n.links,
 	}
 	if n.cluster != nil {
 		o.Cluster = n.cluster
@@ -189,21 +240,19 @@ func (n *Node) buildServer() (err error) {
 	if n.server, err = server.New(o); err != nil {
 		return err
 	}
+	n.server.CountSlots(n.cluster != nil && cfg.SlotStats.Get())
+	cfg.OnChange("cluster-slot-stats-enabled", func() error {
+		n.server.CountSlots(n.cluster != nil && cfg.SlotStats.Get())
+		return nil
+	})
 	if n.cluster != nil {
 		for _, directive := range []string{"replica-priority", "cluster-replica-no-failover"} {
 			cfg.OnChange(directive, func() error { n.cluster.announce(); return nil })
 		}
 	}
-	n.repl.Start(n.table, n.server.Watches())
+	n.bindReplication()
+	n.repl.Start(n.table, n.server.Hearers())
 	return nil
-}
-
-// overMemory is the gate of maxmemory. Nothing can be evicted yet: the policy is
-// noeviction. It sees what was used up to houseEvery ago: to sum the counters of all
-// shards and databases for each write would cost more than the write.
-func (n *Node) overMemory() bool {
-	most := n.cfg.MaxMemoryBytes.Get()
-	return most > 0 && n.usedBytes.Load() > most
 }
 
 // fewReplicas is the gate of min-replicas-to-write, asked for every write.
@@ -217,11 +266,15 @@ func (n *Node) syncs() (full, partial, refused int64) {
 
 func (n *Node) replicationOptions() replication.Options {
 	o := replication.Options{
-		Keyspace: n.keyspace, Log: n.effects, Settings: n.replicationSettings, Logger: n.log,
-		Dropped: n.staging.Reset, Followed: n.cfg.SetReplicaOf,
+		Keyspace: n.keyspace, Log: n.effects, Settings: n.replicationSettings, Logger: n.log, Dir: n.cfg.Dir.Get,
+		Dropped: n.staging.Reset, Followed: n.cfg.SetReplicaOf, Demoted: func() { n.server.UnblockAll() },
+		Turns: n.turns, Libraries: n.libraries, AOF: aofForReplication{n},
+		NewClientID: func() uint64 { return n.server.NewClientID() },
+		HoldWrites:  func(on bool) { n.server.HoldWrites(server.FailoverHolds, on) },
 	}
 	if n.cluster != nil {
 		o.Cluster = true
+		o.InSync = n.cluster.sync.questions()
 		o.Node, o.Run = func() string { return string(n.cluster.Self()) }, string(n.cluster.runID)
 	}
 	return o
@@ -229,10 +282,12 @@ func (n *Node) replicationOptions() replication.Options {
 
 // specs returns the specs of every command.
 func (n *Node) specs() [][]command.Spec {
-	return [][]command.Spec{
-		str.Specs(),
-		keys.Specs(keys.Deps{Cluster: n.cluster != nil}),
+	return append(commands.OnKeys(keys.Deps{
+		Cluster: n.cluster != nil, LazyFlush: n.cfg.LazyUserFlush.Get, FreeSoon: n.hurry,
+		Flushed: n.saves.Flushed, SyncWrites: n.syncWrites,
+	}),
 		server.Specs(),
+		message.Specs(n.messageDeps()),
 		n.repl.Specs(),
 		n.staging.Specs(),
 		admin.Specs(admin.Deps{
@@ -240,11 +295,33 @@ func (n *Node) specs() [][]command.Spec {
 			Table:    func() *command.Table { return n.table },
 			Identity: admin.Identity{Version: Version, RunID: randomHex(40), StartedAt: time.Now()},
 			Stats:    serverStats{n}, Rates: n.rates,
-			Syncs: n.syncs, Replication: n.repl.Info, Loading: n.repl.Loading,
-			Shutdown: n.shutdown.ask, AbortShutdown: n.shutdown.abort, Done: n.shutdown.ended,
+			Memory: n.memoryCounts,
+			Syncs:  n.syncs, Replication: n.repl.Info, Loading: n.isLoading,
+			Saves: n.saves, Rewrites: n.rewrites, ReloadAOF: n.reloadAOF, LoadStatus: n.loadStatus, Reload: n.reload,
+			Shutdown: n.shutdown.ask, AbortShutdown: n.shutdown.abort, ShutdownWaits: n.shutdown.waitsMillis, Done: n.shutdown.begun,
+			ChangeReplicationID: n.repl.ChangeID,
+			SetActiveExpire:     func(on bool) { n.expireOff.Store(!on) },
 		}),
-		cluster.Specs(cluster.Deps{Control: n.control(), Keyspace: n.keyspace, Config: n.cfg}),
+		cluster.Specs(cluster.Deps{Control: n.control(), Keyspace: n.keyspace, Config: n.cfg, SlotUse: n.slotUse}),
+	)
+}
+
+// syncWrites reports whether clients may ask for synchronous writes.
+func (n *Node) syncWrites() bool { return n.cluster != nil && n.cluster.sync.allowed.Load() }
+
+// messageDeps says how messages travel: in a cluster over the bus, else to replicas by
+// the effect log.
+func (n *Node) messageDeps() message.Deps {
+	if n.cluster != nil {
+		return message.Deps{Hub: n.hub, Relay: n.cluster.relay.Publish}
 	}
+	return message.Deps{Hub: n.hub, Log: n.effects}
+}
+
+// slotUse is what SLOT-STATS asks of the server.
+func (n *Node) slotUse(slot slots.Slot) (cluster.SlotUse, bool) {
+	use, counted := n.server.SlotUse(slot)
+	return cluster.SlotUse(use), counted
 }
 
 // control returns the control plane of a cluster node, nil in plain mode.
@@ -255,8 +332,10 @@ func (n *Node) control() cluster.Control {
 	return n.cluster
 }
 
-// Run serves until the end is wished, by the context or by SHUTDOWN, or a part fails.
-func (n *Node) Run(wish context.Context) error {
+// Run serves until the end is wished, by the context, a signal or SHUTDOWN, or a part
+// fails. Other than the end of the context, a signal and SHUTDOWN come to nothing where
+// the data are to be saved first and cannot be. signals may be nil.
+func (n *Node) Run(wish context.Context, signals <-chan os.Signal) error {
 	// The parts go on when the end is wished: the shard is given up through them.
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(wish))
 	defer cancel(nil)
@@ -273,24 +352,27 @@ func (n *Node) Run(wish context.Context) error {
 			}
 		}()
 	}
+	n.startBytes = n.keyspace.CountedBytes()
 	run("housekeeping", n.keepHouse)
+	run("reclaim", n.reclaim)
+	run("defragmentation", n.defragment)
+	run("append-only file", n.rewrites.Run)
 	if n.cluster != nil {
 		run("cluster", n.cluster.run)
-	} else if err := n.followConfigured(); err != nil {
-		return err
+	}
+	files := n.hasFiles()
+	if !files { // clients need not hear of it
+		if err := n.load(ctx); err != nil {
+			cancel(fmt.Errorf("loading: %w", err))
+		}
 	}
 	for _, ln := range n.listeners {
 		run("listener", func(context.Context) error { return n.server.Serve(ln) })
 	}
-	n.log.Info("ready", zap.String("version", Version), zap.Int64("port", n.cfg.Port.Get()), zap.Bool("cluster", n.cluster != nil))
-
-	select {
-	case <-wish.Done(): // a signal
-	case <-n.shutdown.asked:
-	case <-ctx.Done():
+	if files {
+		run("loading", n.load)
 	}
-	cause := context.Cause(ctx) // nil unless a part has failed
-	n.stop(cause)
+	cause := n.awaitEnd(ctx, wish, signals)
 	cancel(nil)
 	if n.cluster != nil {
 		n.cluster.close()
@@ -298,6 +380,7 @@ func (n *Node) Run(wish context.Context) error {
 	n.shutdown.end()
 	n.endServing()
 	wg.Wait()
+	n.closeAOF()
 	n.closeData()
 	n.removePid()
 	n.log.Info("bye")

@@ -55,7 +55,7 @@ func start(t *testing.T, args ...string) *running {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{t: t, port: int(cfg.Port.Get()), stop: cancel, done: make(chan error, 1)}
-	go func() { r.done <- n.Run(ctx) }()
+	go func() { r.done <- n.Run(ctx, nil) }()
 	return r
 }
 
@@ -119,7 +119,7 @@ func TestPlainNodeServes(t *testing.T) {
 }
 
 // TestLoneClusterNode forms a cluster of one, restarts it, and finds it with the same
-// id and slots, and empty: there are no data files yet.
+// id and slots, and its data; or without them where they were not to be saved.
 func TestLoneClusterNode(t *testing.T) {
 	dir := t.TempDir()
 	args := []string{"--port", strconv.Itoa(freePort(t)), "--dir", dir, "--cluster-enabled", "yes"}
@@ -132,9 +132,20 @@ func TestLoneClusterNode(t *testing.T) {
 
 	r = start(t, args...)
 	r.awaitReply("SET other v", "+OK")
-	r.awaitReply("EXISTS k", ":0")
+	r.awaitReply("EXISTS k", ":1")
+	r.awaitReply("DBSIZE", ":2")
+	r.end()
+
+	if err := os.Remove(filepath.Join(dir, "dump.rdb")); err != nil {
+		t.Fatal(err)
+	}
+	r = start(t, append(args, "--save", "")...)
+	r.awaitReply("SET another v", "+OK")
 	r.awaitReply("DBSIZE", ":1")
 	r.end()
+	if _, err := os.Stat(filepath.Join(dir, "dump.rdb")); !os.IsNotExist(err) {
+		t.Errorf("saved without save points: %v", err)
+	}
 }
 
 func TestMaxMemoryRefusesWrites(t *testing.T) {

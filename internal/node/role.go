@@ -30,9 +30,15 @@ const (
 // It is called by one goroutine, in the order of Views, and may skip some. It returns
 // false when the role could not be taken and is to be tried again.
 func (c *clusterSide) assume(ctx context.Context, v *topology.View) (taken bool) {
+	defer c.n.server.Rerouted() // clients may wait for keys of slots that have left
 	self := c.consensus.Self()
 	s := v.ShardOf(self)
+	if s != nil {
+		c.n.server.KeepSlotUses(&s.Slots)
+	}
 	switch {
+	case c.consensus.Formed() && !v.Formed():
+		return true // the View of the cluster is still to come
 	case !v.Formed() || s == nil:
 		return c.bePrimary(ctx, 0, replication.Mark{})
 	case s.Primary == self && s.PrimaryRun == c.runID:
@@ -60,6 +66,9 @@ func (c *clusterSide) bePrimary(ctx context.Context, term uint64, mark replicati
 		c.log.Error("the old stream did not end; serving nothing", zap.Uint64("term", term), zap.Error(err))
 		return false
 	}
+	if term != 0 {
+		c.sync.begin()
+	}
 	c.primaryTerm.Store(term)
 	return true
 }
@@ -80,7 +89,14 @@ func (d dataSide) Run() topology.RunID { return d.runID }
 
 // Progress is how far this node's copy has come.
 func (d dataSide) Progress() failover.Progress {
+	if d.n.loading.now() {
+		return failover.Progress{Loading: true}
+	}
 	p := d.n.repl.Progress()
+	v, mark := d.consensus.View(), d.n.repl.Mark()
+	if s := v.ShardOf(d.consensus.Self()); s == nil || mark.Shard != string(s.ID) || mark.Cluster != v.ClusterID {
+		p.Term, p.Offset, p.Linked = 0, 0, 0 // data of another shard, or none
+	}
 	return failover.Progress{
 		Term: p.Term, Offset: p.Offset, LinkedTerm: p.Linked, FullSync: p.FullSync,
 		LinkAgeNanos: d.n.repl.LinkAge(),
@@ -91,10 +107,11 @@ func (d dataSide) Progress() failover.Progress {
 const handoverHold = "handover"
 
 // HoldWrites holds the writers of every slot and returns the offset at which they stand.
-func (d dataSide) HoldWrites(context.Context) (offset int64, err error) {
+func (d dataSide) HoldWrites(ctx context.Context) (offset int64, err error) {
 	d.handingOver.Store(true)
 	all := slots.All()
 	d.n.holds.Raise(handoverHold, &all, migration.HoldWrites, d.n.keyspace)
+	d.sync.settleShortly(ctx)
 	return d.n.effects.Offset(), nil
 }
 

@@ -22,15 +22,19 @@ func bindSettings(cfg *config.Config, set *server.Settings) {
 		set.OutputHard.Store(normal.HardBytes)
 		set.OutputSoft.Store(normal.SoftBytes)
 		set.OutputSoftSecs.Store(normal.SoftSeconds)
+		subs := cfg.OutputLimits.Get().PubSub
+		set.PubSubHard.Store(subs.HardBytes)
+		set.PubSubSoft.Store(subs.SoftBytes)
+		set.PubSubSoftSecs.Store(subs.SoftSeconds)
 	})
 	bind("maxclients", func() { set.MaxClients.Store(cfg.MaxClients.Get()) })
 	bind("timeout", func() { set.TimeoutSecs.Store(cfg.TimeoutSeconds.Get()) })
 	bind("tcp-keepalive", func() { set.KeepAliveSecs.Store(cfg.TCPKeepaliveSeconds.Get()) })
 	bind("protected-mode", func() { set.ProtectedMode.Store(cfg.ProtectedMode.Get()) })
-	bind("replica-read-only", func() { set.ReplicaReads.Store(cfg.ReplicaReadOnly.Get()) })
 	bind("replica-serve-stale-data", func() { set.ServeStale.Store(cfg.ServeStaleData.Get()) })
 	bind("cluster-require-full-coverage", func() { set.FullCoverage.Store(cfg.RequireFullCoverage.Get()) })
 	bind("cluster-allow-reads-when-down", func() { set.ReadsWhenDown.Store(cfg.AllowReadsWhenDown.Get()) })
+	bind("cluster-allow-pubsubshard-when-down", func() { set.ShardChannelsWhenDown.Store(cfg.AllowPubSubShardWhenDown.Get()) })
 	set.DebugCommand.Store(int32(debugCommand(cfg.EnableDebug.Get()))) // fixed at start
 }
 
@@ -57,12 +61,39 @@ func (n *Node) replicationSettings() replication.Settings {
 		AnnouncePort: port, AnnounceIP: c.ReplicaAnnounceIP.Get(),
 		User: c.MasterUser.Get(), Password: c.MasterAuth.Get(),
 		PingPeriod: seconds(&c.ReplPingSeconds), Timeout: seconds(&c.ReplTimeoutSeconds),
-		BacklogBytes:    c.ReplBacklogBytes.Get(),
+		BacklogBytes: c.ReplBacklogBytes.Get(), BacklogTTL: orNever(seconds(&c.ReplBacklogTTLSeconds)),
+		SyncDelay: seconds(&c.SyncDelaySeconds), SyncReplicas: int(c.SyncMaxReplicas.Get()),
 		OutputHardBytes: unlimited(limit.HardBytes), OutputSoftBytes: unlimited(limit.SoftBytes),
 		OutputSoftTime: time.Duration(limit.SoftSeconds) * time.Second,
-		MinReplicas:    int(c.MinReplicas.Get()), MinReplicasMaxLag: seconds(&c.MinReplicasLagSeconds),
-		Priority: int(c.ReplicaPriority.Get()),
+		MinReplicas:    int(c.MinReplicas.Get()), MinReplicasMaxLag: orNever(seconds(&c.MinReplicasLagSeconds)),
+		Priority: int(c.ReplicaPriority.Get()), Unannounced: !c.ReplicaAnnounced.Get(),
+		ServeWritable: !c.ReplicaReadOnly.Get(),
+		NoCompress:    !c.RDBCompression.Get(), NoChecksum: !c.RDBChecksum.Get(),
 	}
+}
+
+// orNever turns redis.conf's 0 into replication's word for never.
+func orNever(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
+}
+
+// bindReplication makes the directives hold at once that replication would else look at
+// a second later.
+func (n *Node) bindReplication() {
+	apply := func() error {
+		n.server.Settings().ReplicaReads.Store(n.cfg.ReplicaReadOnly.Get())
+		n.repl.Reconfigured()
+		return nil
+	}
+	for _, directive := range []string{
+		"repl-backlog-size", "repl-backlog-ttl", "min-replicas-to-write", "min-replicas-max-lag", "replica-read-only",
+	} {
+		n.cfg.OnChange(directive, apply)
+	}
+	_ = apply() // never fails
 }
 
 // unlimited turns redis.conf's 0 into replication's word for no limit.

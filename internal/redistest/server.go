@@ -35,7 +35,8 @@ type Server struct {
 	Port int
 	Dir  string
 
-	t testing.TB
+	t    testing.TB
+	args []string
 }
 
 // Start starts a redis-server in a directory of its own, with the given directives
@@ -56,11 +57,30 @@ func StartIn(t testing.TB, dir string, directives ...string) *Server {
 			"--logfile", filepath.Join(dir, "redis.log"), "--repl-diskless-sync-delay", "0"}, directives...)
 		var ok bool
 		if output, ok = run(t, dir, "tcp", s.Addr(), args); ok {
+			s.args = args
 			return s
 		}
 	}
 	t.Fatalf("redis-server does not start: %s", output)
 	return nil
+}
+
+// Restart ends the server by SHUTDOWN with the given words (SAVE, NOSAVE) and starts it
+// again at the same port.
+func (s *Server) Restart(shutdown ...string) {
+	s.t.Helper()
+	c := s.Dial()
+	defer c.Close()
+	if text, err := c.TryDo(append([]string{"SHUTDOWN"}, shutdown...)...); err == nil {
+		s.t.Fatalf("SHUTDOWN is answered by %s", text)
+	}
+	// The port is free when the process has ended, which is soon after the connection.
+	for range 50 {
+		if _, ok := run(s.t, s.Dir, "tcp", s.Addr(), s.args); ok {
+			return
+		}
+	}
+	s.t.Fatal("redis-server does not start again")
 }
 
 // StartAtSocket starts a redis-server that listens at a unix socket alone, and returns
@@ -202,6 +222,20 @@ func (c *Conn) Do(args ...string) string {
 	return c.Reply()
 }
 
+// TryDo is Do for a server that may be gone: it returns the error of the connection.
+func (c *Conn) TryDo(args ...string) (string, error) {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "*%d\r\n", len(args))
+	for _, a := range args {
+		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(a), a)
+	}
+	if _, err := c.Write(b.Bytes()); err != nil {
+		return "", err
+	}
+	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	return c.reply()
+}
+
 // Reply reads a reply.
 func (c *Conn) Reply() string {
 	c.t.Helper()
@@ -252,4 +286,14 @@ func (c *Conn) reply() (string, error) {
 		return b.String(), nil
 	}
 	return text, nil
+}
+
+// Log returns what the server has logged.
+func (s *Server) Log() string {
+	s.t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.Dir, "redis.log"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(text)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -45,17 +46,21 @@ type attached struct {
 	conn   net.Conn
 	hs     handshake
 	ip     string
-	acks   bool // it acknowledges: came by PSYNC
+	id     uint64 // of CLIENT LIST
+	born   int64  // clock.Mono
+	acks   bool   // it acknowledges: came by PSYNC
 	cancel context.CancelFunc
 	first  chan struct{} // closed by the first acknowledgement
 
 	// Guarded by r.mu.
 	state     replicaState
 	ackOffset int64
-	ackAt     int64 // clock.Mono of the newest sign of life
-	softSince int64 // over the soft limit since then
-	reader    *effects.Reader
-	gone      bool
+	// syncedOffset is how far it says that its append-only file is on disk; -1: it has none.
+	syncedOffset int64
+	ackAt        int64 // clock.Mono of the newest sign of life
+	softSince    int64 // over the soft limit since then
+	reader       *effects.Reader
+	gone         bool
 
 	firstOnce sync.Once
 }
@@ -68,36 +73,72 @@ func (r *Replication) psync(c *command.Ctx) error {
 	if c.Client == nil {
 		return resp.NewError("ERR PSYNC is for connections")
 	}
-	var id ID
-	next := int64(-1)
-	old := len(c.Args) == 1 // SYNC
-	if !old {
+	w := want{next: -1, old: len(c.Args) == 1} // SYNC
+	if !w.old {
 		v, err := strconv.ParseInt(string(c.Args[2]), 10, 64)
 		if err != nil {
 			return resp.ErrNotInteger
 		}
-		id, next = ID(c.Args[1]), v
-	}
-	if r.replica.Load() && !r.linkUp.Load() {
-		return resp.NewError("NOMASTERLINK Can't SYNC while not connected with my master")
+		w.id, w.next = ID(c.Args[1]), v
+		w.failover = len(c.Args) > 3 && command.Is(c.Args[3], "failover")
 	}
 	client := c.Client.ClientID()
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.mayServeLocked(w); err != nil {
+		return err
+	}
 	hs := handshake{}
 	if h := r.mu.handshakes[client]; h != nil {
 		hs = *h
 		delete(r.mu.handshakes, client)
 	}
-	r.mu.Unlock()
-	c.Client.Hijack(func(conn net.Conn, unread []byte) { r.attach(conn, unread, hs, id, next, old) })
+	c.Client.Hijack(func(conn net.Conn, unread []byte) { r.attach(conn, unread, client, hs, w) })
+	return nil
+}
+
+// want is what a replica asks for: PSYNC id next [FAILOVER], or SYNC.
+type want struct {
+	id       ID
+	next     int64 // the first byte of the stream that it lacks, counted from 1; -1: all
+	old      bool  // SYNC
+	failover bool  // this node is to be a primary first
+}
+
+// mayServeLocked returns why a replica cannot be served now. Source of the texts: Redis
+// 7.2, replication.c, syncCommand. REQUIRES: r.mu held.
+func (r *Replication) mayServeLocked(w want) error {
+	switch {
+	case w.failover && r.o.Cluster:
+		return errFailoverCluster
+	case w.failover && !r.replica.Load():
+		return resp.NewError("ERR PSYNC FAILOVER can't be sent to a master.")
+	case w.failover && w.id != r.mu.history.id:
+		return resp.NewError("ERR PSYNC FAILOVER replid must match my replid.")
+	case w.failover:
+		return nil
+	case r.mu.failover != nil:
+		return resp.NewError("NOMASTERLINK Can't SYNC while failing over")
+	case r.o.Cluster && r.mu.recovered:
+		return resp.NewError("NOMASTERLINK Can't SYNC while this node has no role yet")
+	case r.replica.Load() && !r.linkUp.Load():
+		return resp.NewError("NOMASTERLINK Can't SYNC while not connected with my master")
+	}
 	return nil
 }
 
 // attach serves a replica until its link ends.
-func (r *Replication) attach(conn net.Conn, unread []byte, hs handshake, id ID, next int64, old bool) {
+func (r *Replication) attach(conn net.Conn, unread []byte, client uint64, hs handshake, w want) {
+	if w.failover {
+		if err := r.takeOver(); err != nil {
+			r.log.Warn("not promoted for PSYNC FAILOVER", zap.Error(err))
+			_ = conn.Close()
+			return
+		}
+	}
 	ctx, cancel := context.WithCancel(r.ctx)
 	defer cancel()
-	a := &attached{r: r, conn: conn, hs: hs, ip: hs.ip, acks: !old, cancel: cancel, first: make(chan struct{}), ackAt: r.mono()}
+	a := &attached{r: r, conn: conn, hs: hs, ip: hs.ip, id: client, born: r.mono(), acks: !w.old, cancel: cancel, first: make(chan struct{}), ackAt: r.mono(), syncedOffset: -1}
 	if a.ip == "" {
 		if host, _, err := net.SplitHostPort(conn.RemoteAddr().String()); err == nil {
 			a.ip = host
@@ -109,7 +150,10 @@ func (r *Replication) attach(conn net.Conn, unread []byte, hs handshake, id ID, 
 		_ = conn.Close()
 		return
 	}
-	r.mu.replicas[a] = struct{}{}
+	if !hs.latest {
+		r.plain.Store(true)
+	}
+	r.mu.replicas = append(r.mu.replicas, a)
 	r.mu.noReplicas = 0
 	r.wg.Add(1)
 	r.mu.Unlock()
@@ -122,7 +166,7 @@ func (r *Replication) attach(conn net.Conn, unread []byte, hs handshake, id ID, 
 		a.end("link closed by the replica")
 	}()
 	log := r.log.With(zap.String("addr", conn.RemoteAddr().String()), zap.String("node", hs.node))
-	err := a.serve(ctx, id, next, old)
+	err := a.serve(ctx, w)
 	a.end(fmt.Sprint(err))
 	<-read
 	log.Info("replica gone", zap.Error(err))
@@ -141,7 +185,7 @@ func (a *attached) endLocked(why string) {
 	}
 	a.gone = true
 	r := a.r
-	delete(r.mu.replicas, a)
+	r.mu.replicas = slices.DeleteFunc(r.mu.replicas, func(o *attached) bool { return o == a })
 	r.countGoodLocked()
 	if len(r.mu.replicas) == 0 {
 		r.mu.noReplicas = r.mono()
@@ -162,19 +206,19 @@ func (r *Replication) dropReplicas(why string) {
 }
 
 func (r *Replication) dropReplicasLocked(why string) {
-	for a := range r.mu.replicas {
+	for _, a := range slices.Clone(r.mu.replicas) {
 		a.endLocked(why)
 	}
 }
 
 // serve brings the replica in sync and sends it the stream.
-func (a *attached) serve(ctx context.Context, id ID, next int64, old bool) error {
-	err := a.partial(id, next)
+func (a *attached) serve(ctx context.Context, w want) error {
+	err := a.partial(w.id, w.next)
 	if errors.Is(err, errPartial) {
-		if next >= 0 && !old {
+		if w.next >= 0 && !w.old {
 			a.r.stats.SyncPartialErr.Add(1)
 		}
-		err = a.full(ctx, old)
+		err = a.full(ctx, w.old)
 	}
 	if err != nil {
 		return err
@@ -186,13 +230,13 @@ func (a *attached) serve(ctx context.Context, id ID, next int64, old bool) error
 // the replica's history.
 func (a *attached) partial(id ID, next int64) error {
 	r := a.r
-	limit := r.settings().OutputHardBytes
+	limit := r.settings().hardLimit()
 	r.mu.Lock()
 	if a.gone {
 		r.mu.Unlock()
 		return net.ErrClosed
 	}
-	if next <= 0 || !r.mu.history.holds(id, next) || r.mu.dirty || !r.o.Log.Backlog().On {
+	if next <= 0 || !a.hs.latest && next-1 < r.mu.plainFrom || !r.mu.history.holds(id, next) || r.mu.dirty || !r.o.Log.Backlog().On {
 		r.mu.Unlock()
 		return errPartial
 	}
@@ -279,7 +323,7 @@ func (a *attached) readAcks(unread []byte) {
 	}
 }
 
-// heard takes what a replica says: REPLCONF ACK offset, or an empty line.
+// heard takes what a replica says: REPLCONF ACK offset [FACK offset], or an empty line.
 func (a *attached) heard(args [][]byte) {
 	r := a.r
 	r.mu.Lock()
@@ -293,6 +337,13 @@ func (a *attached) heard(args [][]byte) {
 		return
 	}
 	a.ackOffset = max(a.ackOffset, offset)
+	if len(args) > 4 && command.Is(args[3], "fack") {
+		if synced, err := strconv.ParseInt(string(args[4]), 10, 64); err == nil {
+			a.syncedOffset = max(a.syncedOffset, synced)
+		}
+	}
 	a.firstOnce.Do(func() { close(a.first) })
 	r.ackedLocked()
+	r.pokeFailoverLocked()
+	r.o.InSync.acked()
 }

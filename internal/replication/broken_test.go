@@ -13,6 +13,7 @@ type flakyProxy struct {
 	port   int
 	broken atomic.Int64
 	heal   atomic.Bool
+	close  func() // takes no connection any more
 }
 
 func brokenPrimary(t *testing.T, p *node) *flakyProxy {
@@ -23,10 +24,11 @@ func brokenPrimary(t *testing.T, p *node) *flakyProxy {
 	}
 	f := &flakyProxy{port: ln.Addr().(*net.TCPAddr).Port}
 	ended := make(chan struct{})
-	t.Cleanup(func() {
+	f.close = func() {
 		_ = ln.Close()
 		<-ended
-	})
+	}
+	t.Cleanup(f.close)
 	go func() {
 		defer close(ended)
 		for {

@@ -2,73 +2,57 @@ package replication
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strconv"
+	"slices"
 	"time"
 
+	"github.com/redwingdb/redwing/internal/disk"
 	"github.com/redwingdb/redwing/internal/effects"
 	"github.com/redwingdb/redwing/internal/engine"
+	"github.com/redwingdb/redwing/internal/persist"
 	"github.com/redwingdb/redwing/internal/persist/rdb"
 )
 
 // cut is the instant of a full sync.
 type cut struct {
 	snapshot *engine.Snapshot
+	spill    io.Closer // its file
 	id       ID
 	offset   int64
 	streamDB int // database selected in the stream behind the cut, -1: none
 	mark     Mark
 }
 
+// close ends the snapshot. It may be called again.
+func (c *cut) close() {
+	c.snapshot.Close()
+	_ = c.spill.Close() // nothing in it is wanted any more
+}
+
 // full sends a snapshot and leaves a.reader at its cut.
 func (a *attached) full(ctx context.Context, old bool) error {
 	r := a.r
-	if err := a.awaitTurn(ctx); err != nil {
+	if !a.hs.latest && r.o.Keyspace.HasFieldExpiry() {
+		return a.refuse(errFieldExpiry)
+	}
+	if err := a.awaitOutside(ctx); err != nil {
 		return err
 	}
-	held := true
-	release := func() {
-		if held {
-			held = false
-			<-r.syncs
-		}
+	marked := a.hs.eof && !old
+	send := a.sendAlone
+	if marked {
+		send = a.sendShared
 	}
-	defer release()
-	c, err := a.takeCut()
-	if err != nil {
-		return err
-	}
-	defer c.snapshot.Close()
-	r.stats.SyncFull.Add(1)
-	if !old {
-		line := "+FULLRESYNC " + string(c.id) + " " + strconv.FormatInt(c.offset, 10) + "\r\n"
-		if err := a.write([]byte(line)); err != nil {
-			return err
-		}
-	}
-	if a.hs.eof && !old {
-		err = a.sendMarked(c)
-	} else {
-		err = a.sendSized(c)
-	}
-	if errors.Is(err, engine.ErrSnapshotOverrun) {
-		r.stats.SyncDropped.Add(1)
-	}
-	if err != nil {
+	if err := send(ctx, old); err != nil {
 		return fmt.Errorf("full sync: %w", err)
 	}
-	c.snapshot.Close()
-	release()
 	if a.hs.rdbOnly {
 		a.reader.Close()
 		return a.awaitClose(ctx)
 	}
-	if a.hs.eof && !old {
+	if marked {
 		// Behind an RDB of unknown length nothing may follow before the replica says
 		// that it has seen the end: a redis-server looks for the end mark in whole reads.
 		if err := a.awaitFirstAck(ctx); err != nil {
@@ -83,37 +67,73 @@ func (a *attached) full(ctx context.Context, old bool) error {
 	return nil
 }
 
-// awaitTurn waits until no other full sync holds a snapshot, sending newlines so that
-// the replica knows this node alive.
+// awaitTurn waits until no other snapshot of the node is under way, sending newlines so
+// that the replica knows this node alive.
 func (a *attached) awaitTurn(ctx context.Context) error {
 	for {
-		select {
-		case a.r.syncs <- struct{}{}:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-a.r.o.Clock.After(time.Second):
-			if err := a.write([]byte("\n")); err != nil {
-				return err
-			}
+		taken, err := a.r.o.Turns.Take(ctx, persist.TurnSync, a.r.o.Clock.After(time.Second))
+		if taken || err != nil {
+			return err
+		}
+		if err := a.write([]byte("\n")); err != nil {
+			return err
 		}
 	}
 }
 
-// takeCut cuts a snapshot and opens the stream at the same instant.
-func (a *attached) takeCut() (cut, error) {
-	r := a.r
+// sendAlone sends the RDB with its length before it.
+func (a *attached) sendAlone(ctx context.Context, old bool) error {
+	if err := a.awaitTurn(ctx); err != nil {
+		return err
+	}
+	defer a.r.o.Turns.Done()
+	c, err := a.r.takeCut(func() []*attached { return []*attached{a} })
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if !old {
+		if err := a.write(c.announcement()); err != nil {
+			return err
+		}
+	}
+	err = a.sendSized(ctx, c)
+	a.r.noteDropped(err)
+	return err
+}
+
+// announcement is the reply to PSYNC.
+func (c *cut) announcement() []byte {
+	return fmt.Appendf(nil, "+FULLRESYNC %s %d\r\n", c.id, c.offset)
+}
+
+// noteDropped counts a full sync that was given up since its snapshot got too far behind.
+func (r *Replication) noteDropped(err error) {
+	if errors.Is(err, engine.ErrSnapshotOverrun) {
+		r.stats.SyncDropped.Add(1)
+	}
+}
+
+// takeCut cuts a snapshot and opens the stream at the same instant for those of the
+// replicas that are there still; list is called once, under r.mu.
+func (r *Replication) takeCut(list func() []*attached) (cut, error) {
 	set := r.settings()
 	var c cut
 	var failed error
+	spill, err := disk.Unlinked(r.o.Dir())
+	if err != nil {
+		return c, err
+	}
 	snap, err := r.o.Keyspace.Snapshot(engine.SnapshotOptions{
 		DB:         -1,
 		QueueBytes: r.o.SyncQueueBytes,
+		Spill:      spill, SpillBytes: set.OutputHardBytes,
 		AtCut: func() {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			if a.gone || r.mu.dirty {
-				failed = errors.New("replication: no data to send any more")
+			replicas := slices.DeleteFunc(list(), func(a *attached) bool { return a.gone })
+			if len(replicas) == 0 || r.mu.dirty {
+				failed = errors.New("replication: no data to send any more, or nobody to send them to")
 				return
 			}
 			if !r.o.Log.Backlog().On {
@@ -124,13 +144,19 @@ func (a *attached) takeCut() (cut, error) {
 			}
 			r.stats.Cuts.Add(1)
 			c.offset = r.o.Log.Cut()
-			var reader *effects.Reader
-			if reader, failed = r.o.Log.NewReader(c.offset, set.OutputHardBytes); failed != nil {
-				return
+			for _, a := range replicas {
+				var reader *effects.Reader
+				if reader, failed = r.o.Log.NewReader(c.offset, set.hardLimit()); failed != nil {
+					return
+				}
+				r.stats.SyncFull.Add(1)
+				a.reader = reader
+				a.state = stateSend
+				a.ackOffset, a.ackAt = c.offset, r.mono()
+				if !a.hs.latest {
+					r.mu.plainFrom = c.offset
+				}
 			}
-			a.reader = reader
-			a.state = stateSend
-			a.ackOffset, a.ackAt = c.offset, r.mono()
 			c.id, c.mark, c.streamDB = r.mu.history.id, r.mu.mark, -1
 			if r.replica.Load() {
 				c.streamDB = r.mu.streamDB
@@ -140,44 +166,27 @@ func (a *attached) takeCut() (cut, error) {
 		},
 	})
 	if err != nil {
-		return c, err
+		return c, errors.Join(err, spill.Close())
 	}
+	c.snapshot, c.spill = snap, spill
 	if failed != nil {
-		snap.Close()
-		return c, failed
+		c.close()
+		return cut{}, failed
 	}
-	c.snapshot = snap
 	return c, nil
-}
-
-// sendMarked sends the RDB as it is made, between two copies of a random mark.
-func (a *attached) sendMarked(c cut) error {
-	var random [20]byte
-	_, _ = rand.Read(random[:]) // it never fails (crypto/rand)
-	mark := hex.EncodeToString(random[:])
-	if err := a.write([]byte("$EOF:" + mark + "\r\n")); err != nil {
-		return err
-	}
-	if err := a.writeRDB(writerFunc(a.write), c); err != nil {
-		return err
-	}
-	return a.write([]byte(mark))
 }
 
 // sendSized sends the RDB with its length before it, as replicas without "capa eof"
 // want it: it is written to an unlinked file first.
-func (a *attached) sendSized(c cut) error {
-	f, err := os.CreateTemp("", "redwing-sync-*.rdb")
+func (a *attached) sendSized(ctx context.Context, c cut) error {
+	f, err := disk.Unlinked(a.r.o.Dir())
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := os.Remove(f.Name()); err != nil {
-		return err
-	}
 	// The replica waits meanwhile; newlines tell it that this node lives.
 	pulse := time.Now()
-	err = a.writeRDB(writerFunc(func(b []byte) error {
+	err = a.r.writeRDB(ctx, writerFunc(func(b []byte) error {
 		if time.Since(pulse) > time.Second {
 			pulse = time.Now()
 			if err := a.write([]byte("\n")); err != nil {
@@ -186,7 +195,7 @@ func (a *attached) sendSized(c cut) error {
 		}
 		_, err := f.Write(b)
 		return err
-	}), c)
+	}), c, a.hs.latest)
 	if err != nil {
 		return err
 	}
@@ -214,60 +223,19 @@ func (f writerFunc) Write(b []byte) (int, error) {
 }
 
 // writeRDB encodes the snapshot. Encoding and sending happen outside every lock.
-func (a *attached) writeRDB(w io.Writer, c cut) error {
-	r := a.r
+func (r *Replication) writeRDB(ctx context.Context, w io.Writer, c cut, latest bool) error {
 	set := r.settings()
-	out := rdb.NewWriter(w, rdb.WriterOptions{
-		Compress: !set.NoCompress, Checksum: !set.NoChecksum,
-		Sizes: func(db int) (uint64, uint64) {
-			return uint64(r.o.Keyspace.Len(db)), uint64(r.o.Keyspace.Expires(db))
-		},
-	})
-	aux := [][2]string{
-		{"redis-ver", redisVersion},
-		{"redis-bits", "64"},
-		{"ctime", strconv.FormatInt(r.o.Clock.Now().Unix(), 10)},
-		{"used-mem", strconv.FormatInt(r.o.Keyspace.UsedMemory(), 10)},
-		{"repl-stream-db", strconv.Itoa(max(c.streamDB, 0))},
-		{"repl-id", string(c.id)},
-		{"repl-offset", strconv.FormatInt(c.offset, 10)},
-		{"aof-base", "0"},
+	o := persist.WriteOptions{
+		Version: rdb.Version, Compress: !set.NoCompress, Checksum: !set.NoChecksum,
+		Position:  persist.Position{ReplID: string(c.id), Offset: c.offset, StreamDB: c.streamDB, Mark: c.mark.String()},
+		Libraries: r.o.Libraries.All(), AlwaysIdle: latest, NowMillis: r.o.Clock.Now().UnixMilli(),
 	}
-	if c.streamDB < 0 {
-		// The stream selects its database before its first effect.
-		aux = append(aux[:4], aux[5:]...)
+	if latest {
+		o.Version = rdb.VersionLatest
 	}
-	if s := c.mark.String(); s != "" {
-		aux = append(aux, [2]string{auxMark, s})
-	}
-	for _, f := range aux {
-		if err := out.Aux(f[0], f[1]); err != nil {
-			return err
-		}
-	}
-	var batch engine.Batch
-	for {
-		err := c.snapshot.Next(&batch)
-		if errors.Is(err, io.EOF) {
-			return out.Close()
-		}
-		if err != nil {
-			return err
-		}
-		err = batch.Each(func(e engine.Entry) error {
-			if e.Type != engine.TypeString {
-				return fmt.Errorf("key %.64q: no RDB form of a %s", e.Key, e.Type)
-			}
-			return out.Key(rdb.Key{DB: e.DB, Key: e.Key, Value: e.Value, ExpireAt: e.ExpireAt})
-		})
-		if err != nil {
-			return err
-		}
-	}
+	_, err := persist.Write(ctx, w, r.o.Keyspace, c.snapshot, o)
+	return err
 }
-
-// redisVersion is the version that RDB files name, for tools that look at it.
-const redisVersion = "7.2.4"
 
 // awaitFirstAck waits while the replica loads. It is silent for at most the timeout.
 func (a *attached) awaitFirstAck(ctx context.Context) error {

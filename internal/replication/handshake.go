@@ -15,6 +15,10 @@ const maxHandshakes = 1024
 // handshakeLife is how long such a connection's words are remembered.
 const handshakeLife = time.Minute
 
+// capaLatest is the capability of reading RDB version 12, which a Redwing node announces.
+// Redis ignores words that it does not know here.
+const capaLatest = "rdb12"
+
 // handshake is what a connection has said of itself by REPLCONF before PSYNC.
 type handshake struct {
 	at        int64 // clock.Mono of the newest REPLCONF
@@ -22,6 +26,7 @@ type handshake struct {
 	ip        string
 	eof       bool // capa eof: takes an RDB of unknown length
 	psync2    bool // capa psync2: understands a new id in +CONTINUE
+	latest    bool // capa rdb12: reads RDB version 12
 	rdbOnly   bool
 	node, run string // of the same cluster
 }
@@ -92,6 +97,8 @@ func (r *Replication) replconf(c *command.Ctx) error {
 				h.eof = true
 			case "psync2":
 				h.psync2 = true
+			case capaLatest:
+				h.latest = true
 			}
 		case "ack", "getack":
 			return nil // Redis answers neither, and only a replica's link may send them
@@ -109,9 +116,10 @@ func (r *Replication) replconf(c *command.Ctx) error {
 		case "rw-node":
 			h.node, h.run, _ = strings.Cut(string(value), "/")
 		case "rw-shard":
-			// The caller demands whose data these must be.
+			// The caller demands whose data these must be. Those of a file are nobody's yet:
+			// the run that is their mark's has ended, and others may have more.
 			own := r.mu.mark
-			if r.replica.Load() || own.String() != string(value) {
+			if r.replica.Load() || r.mu.recovered || own.String() != string(value) {
 				return resp.NewError("ERR rw-shard is " + own.String())
 			}
 		default:

@@ -52,3 +52,11 @@ func (h *history) adopt(id ID, offset int64) {
 	h.id2, h.second = h.id, offset+1
 	h.id = id
 }
+
+// ChangeID begins a new history here (DEBUG CHANGE-REPL-ID): replicas that come back find
+// nothing to share and start over.
+func (r *Replication) ChangeID() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mu.history = newHistory()
+}

@@ -3,7 +3,6 @@ package replication
 import (
 	"fmt"
 	"net"
-	"sort"
 	"strconv"
 	"time"
 
@@ -16,31 +15,29 @@ type ReplicaInfo struct {
 	Port    int
 	State   string // wait_bgsave, send_bulk, online
 	Online  bool
-	Offset  int64 // acknowledged
-	AckMono int64 // clock.Mono of its last sign of life
-	Lag     time.Duration
+	Offset  int64         // acknowledged
+	AckMono int64         // clock.Mono of its last sign of life
+	Lag     time.Duration // since then, 0 where it is not online
 	// Node and Run are set for a replica of the same cluster.
 	Node, Run string
 }
 
-// Replicas returns the attached replicas, in the order of their addresses.
+// Replicas returns the attached replicas, in the order in which they came.
 func (r *Replication) Replicas() []ReplicaInfo {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.mono()
 	out := make([]ReplicaInfo, 0, len(r.mu.replicas))
-	for a := range r.mu.replicas {
-		out = append(out, ReplicaInfo{
+	for _, a := range r.mu.replicas {
+		i := ReplicaInfo{
 			IP: a.ip, Port: a.hs.port, State: a.state.String(), Online: a.state == stateOnline,
-			Offset: a.ackOffset, AckMono: a.ackAt, Lag: since(now, a.ackAt), Node: a.hs.node, Run: a.hs.run,
-		})
-	}
-	sort.Slice(out, func(i, j int) bool {
-		if out[i].IP != out[j].IP {
-			return out[i].IP < out[j].IP
+			Offset: a.ackOffset, AckMono: a.ackAt, Node: a.hs.node, Run: a.hs.run,
 		}
-		return out[i].Port < out[j].Port
-	})
+		if i.Online {
+			i.Lag = since(now, a.ackAt)
+		}
+		out = append(out, i)
+	}
 	return out
 }
 
@@ -50,12 +47,15 @@ func (r *Replication) countGoodLocked() {
 	set := r.settings()
 	now := r.mono()
 	n := int32(0)
-	for a := range r.mu.replicas {
+	for _, a := range r.mu.replicas {
 		if a.state == stateOnline && since(now, a.ackAt) <= set.MinReplicasMaxLag {
 			n++
 		}
 	}
 	r.goodReplicas.Store(n)
+	if set.MinReplicasMaxLag < 0 {
+		set.MinReplicas = 0
+	}
 	r.minReplicas.Store(int32(set.MinReplicas))
 }
 
@@ -79,7 +79,11 @@ func (r *Replication) Info(dst []byte) []byte {
 	offset := r.o.Log.Offset()
 	r.mu.Lock()
 	h, target, link := r.mu.history, r.mu.target, r.mu.link
-	resume := link != nil && r.linkUp.Load()
+	up := link != nil && r.linkUp.Load()
+	failing := noFailover
+	if r.mu.failover != nil {
+		failing = r.mu.failover.state
+	}
 	r.mu.Unlock()
 
 	role := "master"
@@ -95,7 +99,7 @@ func (r *Replication) Info(dst []byte) []byte {
 		}
 		line("master_host", host)
 		line("master_port", port)
-		line("master_link_status", upDown(resume))
+		line("master_link_status", upDown(up))
 		last, downFor := int64(-1), int64(-1)
 		syncing, read, total := 0, int64(0), int64(0)
 		if link != nil {
@@ -111,26 +115,26 @@ func (r *Replication) Info(dst []byte) []byte {
 		if syncing == 1 {
 			line("master_sync_total_bytes", total)
 			line("master_sync_read_bytes", read)
-			line("master_sync_left_bytes", max(0, total-read))
-			line("master_sync_perc", "0.00")
-			line("master_sync_last_io_seconds_ago", last)
+			line("master_sync_left_bytes", total-read) // negative where the length is not known, as Redis has it
+			line("master_sync_perc", fmt.Sprintf("%.2f", percent(read, total)))
+			line("master_sync_last_io_seconds_ago", max(last, 0))
 		}
-		if !resume {
+		if !up {
 			line("master_link_down_since_seconds", downFor)
 		}
 		line("slave_priority", set.Priority)
 		line("slave_read_only", oneIf(!set.ServeWritable))
-		line("replica_announced", 1)
+		line("replica_announced", oneIf(!set.Unannounced))
 	}
 	line("connected_slaves", len(replicas))
-	if set.MinReplicas > 0 {
+	if set.MinReplicas > 0 && set.MinReplicasMaxLag > 0 {
 		line("min_slaves_good_slaves", r.GoodReplicas())
 	}
 	for i, a := range replicas {
 		line("slave"+strconv.Itoa(i), fmt.Sprintf("ip=%s,port=%d,state=%s,offset=%d,lag=%d",
 			a.IP, a.Port, a.State, a.Offset, int64(a.Lag/time.Second)))
 	}
-	line("master_failover_state", "no-failover")
+	line("master_failover_state", failing)
 	line("master_replid", h.id)
 	line("master_replid2", h.id2)
 	line("master_repl_offset", offset)
@@ -144,6 +148,14 @@ func (r *Replication) Info(dst []byte) []byte {
 	line("repl_backlog_first_byte_offset", first)
 	line("repl_backlog_histlen", backlog.Bytes)
 	return dst
+}
+
+// percent of total that n is, 0 where the total is not known.
+func percent(n, total int64) float64 {
+	if total == 0 {
+		return 0
+	}
+	return 100 * float64(n) / float64(total)
 }
 
 func upDown(up bool) string {
@@ -209,3 +221,21 @@ func (r *Replication) role(c *command.Ctx) error {
 
 // addr of a target.
 func (t Target) addr() string { return net.JoinHostPort(t.Host, strconv.Itoa(t.Port)) }
+
+// LoadProgress is how far the data set of a full sync is loaded.
+type LoadProgress struct {
+	StartedAt               int64 // Unix seconds
+	TotalBytes, LoadedBytes int64 // the first is 0 where the primary has not told
+	UsedMem                 int64 // bytes that the primary says it uses, 0: not told
+}
+
+// LoadProgress returns how far a full sync is; ok is false if none is being loaded.
+func (r *Replication) LoadProgress() (p LoadProgress, ok bool) {
+	r.mu.Lock()
+	l := r.mu.link
+	r.mu.Unlock()
+	if l == nil || !r.loading.Load() {
+		return p, false
+	}
+	return LoadProgress{l.loadAt.Load(), l.total.Load(), l.loaded.Load(), l.usedMem.Load()}, true
+}

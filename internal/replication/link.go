@@ -51,10 +51,14 @@ type link struct {
 	prev   <-chan struct{} // the link before has ended
 	done   chan struct{}
 
+	// conn is the connection in use, nil: none.
+	conn      atomic.Pointer[linkConn]
 	connected atomic.Bool
 	inSync    atomic.Bool // a full sync is running
 	loaded    atomic.Int64
 	total     atomic.Int64 // bytes of the RDB, 0 if not told
+	loadAt    atomic.Int64 // Unix seconds when its keys began to come
+	usedMem   atomic.Int64 // bytes that it says the primary uses
 	lastIO    atomic.Int64 // clock.Mono, 0: never
 	downSince atomic.Int64 // clock.Mono since the link is down
 }
@@ -178,6 +182,8 @@ func (l *link) session() (linked bool, err error) {
 	defer conn.Close()
 	stop := context.AfterFunc(l.ctx, func() { _ = conn.Close() }) // wakes whoever reads
 	defer stop()
+	l.conn.Store(&linkConn{conn, r.o.newClientID(), r.mono()})
+	defer l.conn.Store(nil)
 	l.connected.Store(true)
 	s := &session{l: l, r: r, conn: conn, mark: target.Mark}
 	s.in = bufio.NewReaderSize(&timedReader{l: l, conn: conn, timeout: set.Timeout}, 64<<10)
@@ -272,7 +278,7 @@ func (s *session) greet(set Settings) error {
 	if set.AnnounceIP != "" {
 		steps = append(steps, step{[]string{"REPLCONF", "ip-address", set.AnnounceIP}, false})
 	}
-	steps = append(steps, step{[]string{"REPLCONF", "capa", "eof", "capa", "psync2"}, false})
+	steps = append(steps, step{[]string{"REPLCONF", "capa", "eof", "capa", "psync2", "capa", capaLatest}, false})
 	if s.mark != (Mark{}) {
 		if s.r.o.Node != nil {
 			steps = append(steps, step{[]string{"REPLCONF", "rw-node", s.r.o.Node() + "/" + s.r.o.Run}, false})
@@ -306,13 +312,21 @@ func (s *session) sync() error {
 	if r.mu.resume && !r.mu.dirty && r.o.Log.Refused() == 0 {
 		id, next = string(r.mu.history.id), strconv.FormatInt(r.o.Log.Offset()+1, 10)
 	}
+	request := []string{"PSYNC", id, next}
+	f := r.asksLocked()
+	if f != nil {
+		request = append(request, "FAILOVER")
+	}
 	r.mu.Unlock()
-	if err := s.send("PSYNC", id, next); err != nil {
+	if err := s.send(request...); err != nil {
 		return err
 	}
 	reply, err := s.line()
 	if err != nil {
 		return err
+	}
+	if f != nil {
+		r.settleFailover(f, strings.HasPrefix(reply, "+CONTINUE") || strings.HasPrefix(reply, "+FULLRESYNC"))
 	}
 	words := strings.Fields(reply)
 	switch {
@@ -330,7 +344,16 @@ func (s *session) sync() error {
 		}
 		s.l.inSync.Store(true)
 		defer s.l.inSync.Store(false)
-		return s.load(ID(words[1]), offset)
+		if err := s.awaitMayDrop(); err != nil {
+			return err
+		}
+		if err := s.load(ID(words[1]), offset); err != nil {
+			return err
+		}
+		if w := r.hearers.Waits; w != nil {
+			w.RetryAll(nil) // what is waited for may have come with the data
+		}
+		return nil
 	}
 	return fmt.Errorf("replication: primary answers PSYNC by %q", reply)
 }

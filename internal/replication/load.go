@@ -8,12 +8,10 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.uber.org/zap"
 
-	"github.com/redwingdb/redwing/internal/engine"
-	"github.com/redwingdb/redwing/internal/persist/rdb"
+	"github.com/redwingdb/redwing/internal/persist"
 	"github.com/redwingdb/redwing/internal/slots"
 )
 
@@ -50,6 +48,9 @@ func (s *session) load(id ID, offset int64) error {
 	if err != nil {
 		if ld.begun {
 			r.dropData() // a part of a data set is none
+			if !r.o.Cluster {
+				r.loading.Store(false) // as Redis: a stale replica that has no keys
+			}
 		}
 		return fmt.Errorf("full sync: %w", err)
 	}
@@ -67,7 +68,7 @@ func (s *session) load(id ID, offset int64) error {
 	r.loading.Store(false)
 	r.linkUpLocked(max(s.mark.Term, ld.mark.Term))
 	r.dropReplicasLocked("the data were replaced")
-	r.log.Info("full sync", zap.Int64("offset", offset), zap.Int("keys", ld.keys))
+	r.log.Info("full sync", zap.Int64("offset", offset), zap.Int64("keys", ld.keys))
 	return nil
 }
 
@@ -114,66 +115,37 @@ type loader struct {
 	begun    bool // this node's own data are gone
 	mark     Mark
 	streamDB int
-	keys     int
+	keys     int64
 }
 
 // loadRDB reads an RDB into the keyspace.
 func (s *session) loadRDB(ld *loader, src *bufio.Reader) error {
 	r := s.r
-	ks := r.o.Keyspace
-	ld.streamDB = -1
-	in := rdb.NewReader(src, rdb.ReaderOptions{MaxString: maxStreamBulk, MaxDB: ks.Databases() - 1})
-	for {
-		ev, err := in.Next()
-		if err != nil {
-			return err
-		}
-		if ev == rdb.EventAux {
-			if err := s.loadAux(ld, in.Aux.Name, in.Aux.Value); err != nil {
-				return err
-			}
-			continue
-		}
-		if !ld.begun {
-			if err := s.beginLoad(ld); err != nil {
-				return err
-			}
-		}
-		switch ev {
-		case rdb.EventFunction:
-			r.log.Warn("function library of the primary left out")
-		case rdb.EventKey:
-			if err := r.loadKey(&in.Key); err != nil {
-				return err
-			}
-			ld.keys++
-		case rdb.EventEnd:
-			return nil
-		}
+	// Expired keys are taken too: their deletion comes by the stream.
+	got, err := persist.Read(s.l.ctx, src, persist.ReadOptions{
+		Keyspace: r.o.Keyspace, MaxString: maxStreamBulk,
+		Begin:    func(p persist.Position) error { return s.beginLoad(ld, p) },
+		Progress: func(p *persist.Loaded) { s.l.usedMem.Store(p.UsedMem) },
+	})
+	if err != nil {
+		return err
 	}
-}
-
-func (s *session) loadAux(ld *loader, name, value string) error {
-	switch name {
-	case auxMark:
-		m, ok := ParseMark(value)
-		if !ok || ld.begun {
-			return fmt.Errorf("replication: mark %q in the RDB", value)
-		}
-		ld.mark = m
-	case "repl-stream-db":
-		n, err := strconv.Atoi(value)
-		if err != nil || n < -1 || n >= s.r.o.Keyspace.Databases() {
-			return fmt.Errorf("replication: the stream is in database %q", value)
-		}
-		ld.streamDB = n
-	}
+	r.o.Libraries.Replace(got.Libraries)
+	r.o.Keyspace.NoteChanges(0, got.Keys) // a file is older than that
+	ld.keys = got.Keys
 	return nil
 }
 
 // beginLoad drops this node's data, if the RDB is that of the primary it follows.
-func (s *session) beginLoad(ld *loader) error {
+func (s *session) beginLoad(ld *loader, p persist.Position) error {
 	r := s.r
+	ld.streamDB = p.StreamDB
+	if p.Mark != "" {
+		var ok bool
+		if ld.mark, ok = ParseMark(p.Mark); !ok {
+			return fmt.Errorf("replication: mark %q in the RDB", p.Mark)
+		}
+	}
 	r.mu.Lock()
 	switch {
 	case r.mu.link != s.l:
@@ -187,6 +159,7 @@ func (s *session) beginLoad(ld *loader) error {
 		return fmt.Errorf("replication: the RDB is of term %d, this copy has term %d", ld.mark.Term, r.mu.mark.Term)
 	}
 	r.mu.dirty, r.mu.resume = true, false
+	s.l.loadAt.Store(r.o.Clock.Now().Unix())
 	r.loading.Store(true)
 	r.mu.Unlock()
 	ld.begun = true
@@ -203,22 +176,11 @@ func (r *Replication) dropData() {
 	ks.Flush(ks.StagingDB())
 	r.o.Log.Seal(true) // writes of this node's own that it has refused are gone too
 	ks.Disown(all)
-	if r.watches != nil {
+	if w := r.hearers.Watches; w != nil {
 		every := slots.All()
-		r.watches.DirtySlots(&every)
+		w.DirtySlots(&every)
 	}
 	if r.o.Dropped != nil {
 		r.o.Dropped()
 	}
-}
-
-// loadKey puts one key into the keyspace. Expired ones too: their deletion comes by
-// the stream.
-func (r *Replication) loadKey(k *rdb.Key) error {
-	slot := slots.Of(k.Key)
-	m := r.o.Keyspace.Mask(slot)
-	r.o.Keyspace.Lock(m)
-	defer r.o.Keyspace.Unlock(m)
-	a := r.o.Keyspace.Access(k.DB, time.Now().UnixMilli(), engine.ModeApply)
-	return a.SetString(slot, k.Key, k.Value, k.ExpireAt)
 }

@@ -8,9 +8,6 @@ import (
 // markPrefix begins the argument of the PING that carries a Mark.
 const markPrefix = "rw1:"
 
-// auxMark is the name of the RDB field that carries a Mark.
-const auxMark = "rw-mark"
-
 // Mark says whose data a stream carries: the cluster shard, its term and the run of
 // its primary. It travels as PING "rw1:<cluster>:<shard>:<term>:<run>", which Redis
 // counts, forwards and ignores. The zero Mark is that of a server without a cluster.

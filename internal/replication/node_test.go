@@ -11,12 +11,13 @@ import (
 
 	"github.com/redwingdb/redwing/internal/clock"
 	"github.com/redwingdb/redwing/internal/command"
+	"github.com/redwingdb/redwing/internal/commands"
 	"github.com/redwingdb/redwing/internal/commands/keys"
-	"github.com/redwingdb/redwing/internal/commands/str"
 	"github.com/redwingdb/redwing/internal/effects"
 	"github.com/redwingdb/redwing/internal/engine"
 	"github.com/redwingdb/redwing/internal/redistest"
 	"github.com/redwingdb/redwing/internal/resp"
+	"github.com/redwingdb/redwing/internal/slots"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
 )
@@ -51,6 +52,8 @@ type nodeOptions struct {
 	syncQueue int64
 	dropped   func(n *node)
 	followed  func(host, port string)
+	hold      func(on bool)
+	clock     clock.Clock
 }
 
 func startNode(t *testing.T, o nodeOptions) *node {
@@ -62,7 +65,7 @@ func startNode(t *testing.T, o nodeOptions) *node {
 		databases = 1
 	}
 	var err error
-	if n.ks, err = engine.New(engine.Options{Shards: 8, Databases: databases, Seed: 5, Sink: Expiry{n.log}}); err != nil {
+	if n.ks, err = engine.New(engine.Options{Shards: 8, Databases: databases, Seed: 5, Sink: expiry{n.log}}); err != nil {
 		t.Fatal(err)
 	}
 	if n.ln, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
@@ -79,14 +82,14 @@ func startNode(t *testing.T, o nodeOptions) *node {
 		dropped = func() { o.dropped(n) }
 	}
 	n.rep = New(Options{
-		Dropped: dropped, Followed: o.followed,
+		Dropped: dropped, Followed: o.followed, HoldWrites: o.hold, Clock: o.clock,
 		Keyspace: n.ks, Log: n.log, Cluster: o.cluster, SyncQueueBytes: o.syncQueue, Node: func() string { return o.id }, Run: o.id + "-run",
 		Settings: func() Settings { return *n.settings.Load() }, Logger: logger,
 	})
-	if n.table, err = command.NewTable(str.Specs(), keys.Specs(keys.Deps{}), n.rep.Specs()); err != nil {
+	if n.table, err = command.NewTable(append(commands.OnKeys(keys.Deps{}), n.rep.Specs())...); err != nil {
 		t.Fatal(err)
 	}
-	n.rep.Start(n.table, command.NewWatches(n.ks))
+	n.rep.Start(n.table, command.Hearers{Watches: command.NewWatches(n.ks)})
 	n.wg.Add(1)
 	go func() {
 		defer n.wg.Done()
@@ -291,7 +294,7 @@ func (n *node) run(c *command.Ctx, block *effects.Block, db int, reqs [][][]byte
 		if refused != nil {
 			return nil, refused
 		}
-		if spec.Has(command.Write) && n.rep.IsReplica() {
+		if spec.Has(command.Write) && n.rep.IsReplica() && !n.settings.Load().ServeWritable {
 			return nil, resp.ErrReadOnly
 		}
 		c.Begin(spec, args, 0, 0)
@@ -385,4 +388,11 @@ func sameState(t *testing.T, a, b *node) {
 			t.Fatalf("key %s is %.100q here, %.100q there", k, v, sb[k])
 		}
 	}
+}
+
+// expiry is what a node does with what its engine deletes.
+type expiry struct{ log *effects.Log }
+
+func (x expiry) Append(slot slots.Slot, db int, e engine.Effect) {
+	x.log.AppendEntry(slot, db, []byte("DEL"), e.Key)
 }

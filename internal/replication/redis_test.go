@@ -166,19 +166,156 @@ func TestWeFollowRedis(t *testing.T) {
 	}
 }
 
-// What we cannot hold is said, and our data stay empty rather than half.
-func TestRedisWithOtherTypes(t *testing.T) {
+// everyType are commands that make keys of every type, small ones and big ones.
+func everyType() (cmds [][]string) {
+	add := func(n int, elem func(i int) []string, words ...string) {
+		for i := range n {
+			words = append(words, elem(i)...)
+		}
+		cmds = append(cmds, words)
+	}
+	one := func(i int) []string { return []string{fmt.Sprint("e", i)} }
+	pair := func(i int) []string { return []string{fmt.Sprint("f", i), fmt.Sprint("value ", i)} }
+	long := strings.Repeat("x", 20_000)
+	for _, n := range []int{3, 3000} {
+		id := strconv.Itoa(n)
+		add(n, one, "RPUSH", "list"+id)
+		add(n, pair, "HSET", "hash"+id)
+		add(n, func(i int) []string { return []string{fmt.Sprint(float64(i%50) / 4), fmt.Sprint("m", i)} }, "ZADD", "zset"+id)
+		add(n, one, "SADD", "set"+id)
+		add(n, func(i int) []string { return []string{strconv.Itoa(i * i)} }, "SADD", "integers"+id)
+		for i := range n / 3 {
+			cmds = append(cmds, []string{"XADD", "stream" + id, fmt.Sprint(i+1, "-", i), "name", fmt.Sprint("value ", i)})
+		}
+		cmds = append(cmds, []string{"XGROUP", "CREATE", "stream" + id, "g", "0"}, []string{"XREADGROUP", "GROUP", "g", "c", "COUNT", "700", "STREAMS", "stream" + id, ">"})
+		cmds = append(cmds, []string{"PEXPIREAT", "list" + id, "4102444800000"})
+	}
+	cmds = append(cmds, []string{"LPUSH", "list3000", long}, []string{"HSET", "hash3000", "long", long})
+	return cmds
+}
+
+// typedWrites are commands that change keys of everyType, each to the same on any server.
+func typedWrites(rnd *rand.Rand, n int) (cmds [][]string) {
+	for i := range n {
+		id := []string{"3", "3000", "new"}[rnd.IntN(3)]
+		elem := strconv.Itoa(rnd.IntN(4000))
+		cmds = append(cmds, [][]string{
+			{"RPUSH", "list" + id, "e" + elem, elem},
+			{"LPOP", "list" + id, "2"},
+			{"LINSERT", "list" + id, "BEFORE", "e" + elem, "x"},
+			{"LTRIM", "list" + id, "1", "-2"},
+			{"HSET", "hash" + id, "f" + elem, "v" + elem},
+			{"HDEL", "hash" + id, "f" + elem},
+			{"HINCRBY", "hash" + id, "n", elem},
+			{"SADD", "set" + id, "e" + elem, elem},
+			{"SREM", "set" + id, "e" + elem},
+			{"SUNIONSTORE", "union", "set" + id, "integers3"},
+			{"ZADD", "zset" + id, strconv.Itoa(rnd.IntN(50)), "m" + elem},
+			{"ZINCRBY", "zset" + id, "1.5", "m" + elem},
+			{"ZREMRANGEBYRANK", "zset" + id, "0", "1"},
+			{"XADD", "stream" + id, fmt.Sprint(10_000+i, "-0"), "name", elem},
+			{"XTRIM", "stream" + id, "MAXLEN", "900"},
+			{"SORT", "list" + id, "ALPHA", "DESC", "LIMIT", "0", "50", "STORE", "sorted"},
+			{"RENAME", "list" + id, "list" + id},
+			{"DEL", []string{"list", "hash", "set", "zset", "stream"}[rnd.IntN(5)] + "new"},
+			{"PEXPIREAT", "zset" + id, strconv.Itoa(4102444800000 + i)},
+		}[rnd.IntN(19)])
+	}
+	return cmds
+}
+
+// sameDigest compares the data of two redis-servers.
+func sameDigest(t *testing.T, a, b *redistest.Server) {
+	t.Helper()
+	want, got := a.Do("DEBUG", "DIGEST"), b.Do("DEBUG", "DIGEST")
+	if got == want {
+		return
+	}
+	t.Errorf("digest %s, want %s", got, want)
+	for _, key := range strings.Split(a.Do("KEYS", "*"), "\n") {
+		if want, got := a.Do("DEBUG", "DIGEST-VALUE", key), b.Do("DEBUG", "DIGEST-VALUE", key); got != want {
+			t.Errorf("%s: digest %s, want %s", key, got, want)
+		}
+	}
+}
+
+// Data of every type come from a real redis-server and go on to another one, by full
+// syncs and by the stream.
+func TestRedisWithEveryType(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
-	s.Do("RPUSH", "list", "a")
+	c := s.Dial()
+	defer c.Close()
+	for _, cmd := range everyType() {
+		if got := c.Do(cmd...); strings.HasPrefix(got, "-") {
+			t.Fatalf("%.60q: %s", cmd, got)
+		}
+	}
 	n := startNode(t, nodeOptions{})
 	n.rep.Follow(Target{Host: s.Host, Port: s.Port})
-	eventually(t, "refusals", func() bool { return field(s, "stats", "sync_full") >= "2" })
-	if n.rep.LinkUp() {
-		t.Fatal("link is up")
-	}
-	s.Do("DEL", "list")
 	eventually(t, "link up", n.rep.LinkUp)
-	s.Do("SET", "a", "1")
-	sameAsRedis(t, n, s)
+	behind := redistest.Start(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(n.port()))
+	eventually(t, "link up", func() bool { return field(behind, "replication", "master_link_status") == "up" })
+	sameDigest(t, s, behind)
+	for _, cmd := range typedWrites(rand.New(rand.NewPCG(31, 31)), 2000) {
+		c.Do(cmd...)
+	}
+	eventually(t, "equal offsets", func() bool {
+		offset := field(s, "replication", "master_repl_offset")
+		return offset == strconv.FormatInt(n.log.Offset(), 10) && offset == field(behind, "replication", "slave_repl_offset")
+	})
+	sameDigest(t, s, behind)
+	// What this node has made of the stream is what it gives to another replica.
+	late := redistest.Start(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(n.port()))
+	eventually(t, "link up", func() bool { return field(late, "replication", "master_link_status") == "up" })
+	sameDigest(t, s, late)
+}
+
+// A redis-server follows a node that is written to, and has what a redis-server has that
+// ran the same commands.
+func TestRedisFollowsEveryType(t *testing.T) {
+	t.Parallel()
+	alone := redistest.Start(t)
+	p := startNode(t, nodeOptions{})
+	c, a := p.dial(), alone.Dial()
+	defer c.Close()
+	defer a.Close()
+	run := func(cmds [][]string) {
+		for _, cmd := range cmds {
+			ours, theirs := c.Do(cmd...), a.Do(cmd...)
+			if strings.HasPrefix(ours, "-") != strings.HasPrefix(theirs, "-") {
+				t.Fatalf("%.60q: %.100q, redis says %.100q", cmd, ours, theirs)
+			}
+		}
+	}
+	run(everyType())
+	replica := redistest.Start(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(p.port()))
+	eventually(t, "link up", func() bool { return field(replica, "replication", "master_link_status") == "up" })
+	sameDigest(t, alone, replica)
+	run(typedWrites(rand.New(rand.NewPCG(32, 32)), 2000))
+	if got := c.Do("WAIT", "1", "0"); got != "1" {
+		t.Fatal(got)
+	}
+	sameDigest(t, alone, replica)
+}
+
+// What redis 7.0 takes and 7.2 does not is no reason to give up its stream.
+func TestOldStreams(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	n := startNode(t, nodeOptions{})
+	n.rep.Follow(Target{Host: s.Host, Port: s.Port})
+	eventually(t, "link up", n.rep.LinkUp)
+	c := s.Dial()
+	defer c.Close()
+	c.Do("XADD", "x", "5-0", "f", "v")
+	c.Do("XDEL", "x", "5-0")
+	if got := c.Do("XSETID", "x", "4-0"); got != "OK" {
+		t.Fatal(got)
+	}
+	c.Do("SET", "behind", "it")
+	eventually(t, "the stream goes on", func() bool { return n.state()["0/behind"] == "it@0" })
+	if full := field(s, "stats", "sync_full"); full != "1" {
+		t.Fatalf("%s full syncs", full)
+	}
 }

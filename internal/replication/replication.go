@@ -14,6 +14,7 @@ import (
 	"github.com/redwingdb/redwing/internal/command"
 	"github.com/redwingdb/redwing/internal/effects"
 	"github.com/redwingdb/redwing/internal/engine"
+	"github.com/redwingdb/redwing/internal/persist"
 )
 
 // Options are what a Replication is built of.
@@ -33,15 +34,35 @@ type Options struct {
 	// AckPeriod is how often a replica acknowledges without being asked.
 	// 0: 1 s, in a cluster 250 ms.
 	AckPeriod time.Duration
-	// SyncQueueBytes bounds what writers hand over to the snapshot of a full sync while
-	// the replica is slow; past it the sync is dropped. 0: 64 MiB.
+	// SyncQueueBytes bounds what writers hand over to the snapshot of a full sync and is
+	// kept in memory while the replica is slow. 0: 64 MiB. More goes to a file in Dir, and
+	// when that has Settings.OutputHardBytes the sync is dropped.
 	SyncQueueBytes int64
+	// Dir is where files are that need no name. nil: the system's folder for temporary ones.
+	Dir func() string
+	// Turns are shared by everything that takes snapshots of the whole node. nil: its own.
+	Turns *persist.Turns
+	// Libraries are the function libraries, which full syncs carry. nil: its own.
+	Libraries *persist.Libraries
 	// Dropped is told that a full sync has dropped all data of this node, before anything
 	// of the new data set is loaded; no shard is locked. May be nil.
 	Dropped func()
 	// Followed is told what REPLICAOF at run time has made of this node: a replica of
 	// host and port, or with "", "" a primary. Calls come in order. May be nil.
 	Followed func(host, port string)
+	// Demoted is told that this node, which was a primary, has become a replica. It is
+	// called with locks held and must return at once. May be nil.
+	Demoted func()
+	// HoldWrites holds the writes of all clients while a FAILOVER is under way, and lets
+	// them go on. When it returns with on, every write that was let through is in the log.
+	// nil: nothing is held.
+	HoldWrites func(on bool)
+	// InSync are the questions of synchronous writes. nil: there are none.
+	InSync *InSync
+	// NewClientID returns an id of CLIENT LIST for a connection to a primary. nil: 0.
+	NewClientID func() uint64
+	// AOF is the append-only file. nil: there is none.
+	AOF AOF
 	// Clock is for pings, timeouts and retries. nil: the machine's.
 	Clock  clock.Clock
 	Logger *zap.Logger
@@ -53,19 +74,21 @@ type Replication struct {
 	o   Options
 	log *zap.Logger
 
-	table   *command.Table   // set by Start
-	watches *command.Watches // set by Start
+	table   *command.Table  // set by Start
+	hearers command.Hearers // set by Start
 
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
-	syncs  chan struct{} // a token for the one full sync that may snapshot
-	roles  sync.Mutex    // one REPLICAOF at a time; before mu
+	roles  sync.Mutex // one REPLICAOF at a time; before mu
 
 	replica atomic.Bool // role: this node is a replica
 	linkUp  atomic.Bool // synchronised with the primary
 	loading atomic.Bool // data are being replaced, or were and are not whole
+	plain   atomic.Bool // a plain replica has come since a field got an expiry
 	waiting atomic.Int32
+	asked   atomic.Bool   // the primary has asked how far this node is, since the last fsync
+	ackNow  chan struct{} // asks for an acknowledgement; holds one
 	// streamIO is clock.Mono of the newest byte of a stream in sync, 0: never.
 	streamIO atomic.Int64
 	// min-replicas-to-write, and the replicas that count for it, as of the last look.
@@ -79,16 +102,22 @@ type Replication struct {
 		history  history
 		mark     Mark // of the stream: ours as a primary, the last one applied as a replica
 		linked   uint64
-		streamDB int  // as a replica: the database the stream has selected, -1 none
-		dirty    bool // data are a mixture or nothing: only a full sync can mend it
-		resume   bool // data and offset may be offered for a partial resync
+		streamDB int // as a replica: the database the stream has selected, -1 none
+		// recovered: the data come from a file, and this run has no role yet. If the backlog
+		// is on, so does the history.
+		recovered bool
+		plainFrom int64 // the stream from here on may be sent to plain replicas
+		dirty     bool  // data are a mixture or nothing: only a full sync can mend it
+		resume    bool  // data and offset may be offered for a partial resync
 
 		target *Target
 		link   *link
 		// lastLink is closed when the newest link, or the one before it, has ended.
 		lastLink <-chan struct{}
 
-		replicas   map[*attached]struct{}
+		replicas   []*attached       // in the order in which they came
+		failover   *failover         // nil: none is under way
+		gathering  map[bool]*sharing // full syncs that may be joined, by whether they are of the latest version
 		handshakes map[uint64]*handshake
 		waiters    map[*waiter]struct{}
 		getAckAt   int64 // offset behind the newest GETACK
@@ -111,11 +140,20 @@ func New(o Options) *Replication {
 	if o.Settings == nil {
 		o.Settings = func() Settings { return Settings{} }
 	}
+	if o.AOF == nil {
+		o.AOF = noAOF{}
+	}
 	if o.Clock == nil {
 		o.Clock = clock.Real{}
 	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
+	}
+	if o.Turns == nil {
+		o.Turns = persist.NewTurns()
+	}
+	if o.Libraries == nil {
+		o.Libraries = &persist.Libraries{}
 	}
 	if o.Dial == nil {
 		o.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
@@ -128,25 +166,30 @@ func New(o Options) *Replication {
 			o.AckPeriod = 250 * time.Millisecond
 		}
 	}
+	if o.Dir == nil {
+		o.Dir = func() string { return "" }
+	}
 	if o.SyncQueueBytes <= 0 {
 		o.SyncQueueBytes = 64 << 20
 	}
-	r := &Replication{o: o, log: o.Logger.Named("replication"), syncs: make(chan struct{}, 1)}
+	r := &Replication{o: o, log: o.Logger.Named("replication"), ackNow: make(chan struct{}, 1)}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.mu.history = newHistory()
 	r.mu.streamDB = -1
-	r.mu.replicas = map[*attached]struct{}{}
+	r.mu.gathering = map[bool]*sharing{}
 	r.mu.handshakes = map[uint64]*handshake{}
 	r.mu.waiters = map[*waiter]struct{}{}
 	r.mu.noReplicas = o.Clock.Mono()
+	r.plain.Store(true)
+	o.Keyspace.OnFieldExpiry(r.fieldExpires)
 	return r
 }
 
-// Start gives the command table, which streams are applied by, and the table of
-// watched keys (may be nil), and begins the housekeeping. It is called once, before
-// Follow and before any connection is served.
-func (r *Replication) Start(t *command.Table, w *command.Watches) {
-	r.table, r.watches = t, w
+// Start gives the command table, which streams are applied by, and who is told of
+// changed keys, and begins the housekeeping. It is called once, before Follow and before
+// any connection is served.
+func (r *Replication) Start(t *command.Table, h command.Hearers) {
+	r.table, r.hearers = t, h
 	r.tidy()
 	r.wg.Add(1)
 	go func() {
@@ -194,7 +237,9 @@ func (r *Replication) Progress() Progress {
 	p := Progress{Term: r.mu.mark.Term, Offset: r.o.Log.Offset(), Linked: r.mu.linked, FullSync: r.mu.dirty}
 	switch {
 	case !r.replica.Load():
-		p.Linked = p.Term
+		if !r.mu.recovered {
+			p.Linked = p.Term
+		}
 	case r.mu.target != nil && !r.mu.mark.sameShard(r.mu.target.Mark):
 		p.Term, p.Offset, p.Linked = 0, 0, 0 // these data are those of another shard
 	}
@@ -240,9 +285,15 @@ func (r *Replication) Follow(t Target) {
 		// What this node wrote as a primary is known by its own id (as Redis keeps a
 		// "cached primary" made of itself): the new primary may share it.
 		r.mu.resume = r.o.Log.Backlog().On
-		r.mu.streamDB = -1
+		if !r.mu.recovered {
+			r.mu.streamDB = -1
+		}
+		r.mu.recovered = false
 		r.mu.linked = 0
 		r.wakeWaitersLocked()
+		if r.o.Demoted != nil {
+			r.o.Demoted()
+		}
 	}
 	r.stopLinkLocked()
 	r.startLinkLocked()
@@ -260,6 +311,7 @@ func (r *Replication) Unfollow() {
 // of the old stream is applied any more. Replicas of the old primary can go on with
 // this one: its new history shares the old one up to here. On a primary it is SetMark.
 func (r *Replication) Promote(ctx context.Context, m Mark) error {
+	r.dropForeign(m)
 	r.mu.Lock()
 	r.mu.target = nil
 	last := r.mu.lastLink
@@ -278,6 +330,13 @@ func (r *Replication) Promote(ctx context.Context, m Mark) error {
 		return errors.New("replication: told to follow while being promoted")
 	}
 	if !r.replica.Load() {
+		if r.mu.recovered {
+			// Others may have more of that history than the file.
+			r.mu.recovered = false
+			if r.o.Log.Backlog().On {
+				r.mu.history.shift(r.o.Log.Cut())
+			}
+		}
 		if r.mu.mark != m {
 			r.mu.mark = m
 			r.markStreamLocked()

@@ -26,18 +26,35 @@ type Settings struct {
 	// OutputSoftTime, is dropped. Default: 256 MiB, 64 MiB, 60 s; negative: no limit.
 	OutputHardBytes, OutputSoftBytes int64
 	OutputSoftTime                   time.Duration
+	// SyncDelay is how long a full sync waits for other replicas to join, SyncReplicas how
+	// many of them end that (repl-diskless-sync-delay and -max-replicas). Default: not at all;
+	// any number.
+	SyncDelay    time.Duration
+	SyncReplicas int
 	// MinReplicas and MinReplicasMaxLag are min-replicas-to-write and -max-lag.
-	// Default: none, 10 s.
+	// Default: none, 10 s; with a negative lag none are asked for.
 	MinReplicas       int
 	MinReplicasMaxLag time.Duration
 	// NoCompress sends the RDB of a full sync without compression.
 	NoCompress bool
 	// NoChecksum sends it without checksum.
 	NoChecksum bool
-	// Priority of this node as a candidate (replica-priority), for INFO. Default: 100.
+	// Priority of this node as a candidate (replica-priority), for INFO; 0: never.
 	Priority int
-	// ServeWritable is the reverse of replica-read-only, for INFO.
+	// Unannounced is the reverse of replica-announced, for INFO.
+	Unannounced bool
+	// ServeWritable is the reverse of replica-read-only: what clients write to a replica is
+	// not in its stream, and no reason to give the stream up.
 	ServeWritable bool
+}
+
+// hardLimit is how far a replica may fall behind, 0: without limit. It is not below what
+// is kept for replicas anyway (Redis 7.2, networking.c, checkClientOutputBufferLimits).
+func (s Settings) hardLimit() int64 {
+	if s.OutputHardBytes == 0 {
+		return 0
+	}
+	return max(s.OutputHardBytes, s.BacklogBytes)
 }
 
 func (s Settings) withDefaults() Settings {
@@ -49,7 +66,6 @@ func (s Settings) withDefaults() Settings {
 	set(&s.OutputSoftBytes, 64<<20)
 	set(&s.OutputSoftTime, 60*time.Second)
 	set(&s.MinReplicasMaxLag, 10*time.Second)
-	set(&s.Priority, 100)
 	s.OutputHardBytes = max(s.OutputHardBytes, 0)
 	s.OutputSoftBytes = max(s.OutputSoftBytes, 0)
 	return s

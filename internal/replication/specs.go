@@ -40,6 +40,14 @@ func (r *Replication) Specs() []command.Spec {
 			Complexity: "O(1)",
 		},
 		{
+			Name: "waitaof", Arity: 4, Flags: command.Blocking, Cats: acl.Connection,
+			Shards: command.ShardsNone, Run: r.waitAOF,
+			Tips:  []string{"request_policy:all_shards", "response_policy:agg_min"},
+			Group: "generic", Since: "7.2.0",
+			Summary:    "Blocks until all of the preceding write commands sent by the connection are written to the append-only file of the master and/or replicas.",
+			Complexity: "O(1)",
+		},
+		{
 			Name: "role", Arity: 1, Cats: acl.Admin | acl.Dangerous, Shards: command.ShardsNone, Run: r.role,
 			Flags: command.NoScript | command.Loading | command.Stale | command.Fast,
 			Group: "server", Since: "2.8.12", Summary: "Returns the replication role.", Complexity: "O(1)",
@@ -49,6 +57,12 @@ func (r *Replication) Specs() []command.Spec {
 			Group: "server", Since: "5.0.0",
 			Summary:    "Configures a server as replica of another, or promotes it to a master.",
 			Complexity: "O(1)",
+		},
+		{
+			Name: "failover", Arity: -1, Flags: command.Admin | command.NoScript | command.Stale | command.OffLoop,
+			Shards: command.ShardsNone, Run: r.failoverCommand,
+			Group: "server", Since: "6.2.0",
+			Summary: "Starts a coordinated failover from a server to one of its replicas.", Complexity: "O(1)",
 		},
 		{
 			Name: "slaveof", Arity: 3, Flags: follow, Shards: command.ShardsNone, Run: r.replicaof,
@@ -61,6 +75,7 @@ func (r *Replication) Specs() []command.Spec {
 
 var (
 	errReplicaOfCluster = resp.NewError("ERR REPLICAOF not allowed in cluster mode.")
+	errReplicaOfFailing = resp.NewError("ERR REPLICAOF not allowed while failing over.")
 	errPrimaryPort      = resp.NewError("ERR Invalid master port")
 )
 
@@ -74,6 +89,12 @@ func (r *Replication) replicaof(c *command.Ctx) error {
 	}
 	r.roles.Lock()
 	defer r.roles.Unlock()
+	r.mu.Lock()
+	failing := r.mu.failover != nil
+	r.mu.Unlock()
+	if failing {
+		return errReplicaOfFailing
+	}
 	if command.Is(c.Args[1], "no") && command.Is(c.Args[2], "one") {
 		if r.replica.Load() {
 			ctx, cancel := context.WithTimeout(r.ctx, promoteTimeout)

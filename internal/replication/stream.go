@@ -5,11 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
+	"time"
 
 	"github.com/redwingdb/redwing/internal/command"
 	"github.com/redwingdb/redwing/internal/effects"
 	"github.com/redwingdb/redwing/internal/resp"
 	"github.com/redwingdb/redwing/internal/slots"
+)
+
+// firstAckPeriod is how often a replica acknowledges until the stream has begun, firstAcks
+// times at most.
+const (
+	firstAckPeriod = 50 * time.Millisecond
+	firstAcks      = 40
 )
 
 // Bounds of a stream.
@@ -30,8 +39,10 @@ type stream struct {
 	applier *command.Applier
 	raw     effects.Block // the bytes being appended
 	keys    []command.KeyRef
-	locked  func() // appends raw; called with the shards of the block locked
-	db      int    // selected database, -1: none yet
+	locked  func()      // appends raw; called with the shards of the block locked
+	db      int         // selected database, -1: none yet
+	begun   atomic.Bool // something of the stream has come
+	told    int64       // by ackNew
 
 	inTx bool
 	tx   []byte // raw bytes from MULTI on
@@ -41,7 +52,7 @@ type stream struct {
 func (s *session) stream() error {
 	r := s.r
 	st := &stream{session: s, applier: command.NewApplier(r.table, r.o.Keyspace)}
-	st.applier.SetWatches(r.watches)
+	st.applier.SetHearers(r.hearers)
 	st.locked = func() { r.o.Log.AppendRaw(&st.raw) }
 	st.parser.MaxBulk = maxStreamBulk
 	r.mu.Lock()
@@ -62,16 +73,40 @@ func (s *session) stream() error {
 			return err
 		}
 		buf = buf[:len(buf)+n]
+		st.begun.Store(true)
 		done, err := st.feed(buf)
 		if err != nil {
 			st.breakOff(err)
 			return err
+		}
+		if r.o.InSync.allowed() && s.in.Buffered() == 0 {
+			if err := st.ackNew(); err != nil {
+				return err
+			}
 		}
 		rest := buf[done:]
 		if cap(buf) > 1<<20 && len(rest) < streamBuf {
 			buf = make([]byte, 0, streamBuf) // a large value is behind us
 		}
 		buf = append(buf[:0], rest...)
+		if err := s.giveWay(); err != nil {
+			return err
+		}
+	}
+}
+
+// giveWay waits a little, as a client's write would, where the user of a snapshot of this
+// node does not keep up. It is called for each read of the stream, not for each write in it.
+func (s *session) giveWay() error {
+	d := s.r.o.Keyspace.WriteDelay()
+	if d == 0 {
+		return nil
+	}
+	select {
+	case <-s.l.ctx.Done():
+		return s.l.ctx.Err()
+	case <-s.r.o.Clock.After(d):
+		return nil
 	}
 }
 
@@ -97,13 +132,20 @@ func (e errRefused) Error() string { return "replication: " + e.why }
 func (st *stream) ackPeriodically() (stop func()) {
 	ctx, cancel := context.WithCancel(st.l.ctx)
 	done := make(chan struct{})
+	// A redis-server that has sent its data set passes over what comes before it has seen
+	// its child end, and then begins the stream with the next acknowledgement.
+	period := min(firstAckPeriod, st.r.o.AckPeriod)
 	go func() {
 		defer close(done)
-		for {
+		for round := 0; ; round++ {
 			select {
 			case <-ctx.Done():
 				return
-			case <-st.r.o.Clock.After(st.r.o.AckPeriod):
+			case <-st.r.o.Clock.After(period):
+			case <-st.r.ackNow:
+			}
+			if st.begun.Load() || round == firstAcks {
+				period = st.r.o.AckPeriod
 			}
 			if st.ack() != nil {
 				_ = st.conn.Close() // wakes the reading side
@@ -117,9 +159,17 @@ func (st *stream) ackPeriodically() (stop func()) {
 	}
 }
 
-// ack acknowledges what has been applied.
-func (st *stream) ack() error {
-	return st.send("REPLCONF", "ACK", strconv.FormatInt(st.r.o.Log.Offset(), 10))
+// ackNew acknowledges what has been applied since it was last done here: the primary's
+// clients wait for it.
+func (st *stream) ackNew() error {
+	if st.r.o.InSync.diskOnly() {
+		st.r.asked.Store(true) // what is not on disk yet is told when it is
+	}
+	if end := st.r.acknowledged(); end != st.told && st.l.ctx.Err() == nil {
+		st.told = end
+		return st.ack()
+	}
+	return nil
 }
 
 // feed applies the whole requests of buf and returns how many bytes they are.
@@ -162,6 +212,7 @@ func (st *stream) request(args [][]byte, raw []byte) error {
 			return err
 		}
 		if len(args) > 1 && command.Is(args[1], "getack") {
+			st.r.asked.Store(true) // what is not on disk yet is told when it is
 			return st.ack()
 		}
 		return nil
@@ -170,6 +221,7 @@ func (st *stream) request(args [][]byte, raw []byte) error {
 		st.tx = append(st.tx[:0], raw...)
 		return nil
 	case passedOver(args[0]):
+		st.publish(args)
 		return st.pass(raw)
 	}
 	if st.db < 0 {
@@ -178,7 +230,7 @@ func (st *stream) request(args [][]byte, raw []byte) error {
 	st.raw.Buf, st.raw.Entries = raw, st.raw.Entries[:0]
 	st.addEntry(args, 0, len(raw), st.db)
 	if err := st.applier.Apply(st.db, args, st.locked); err != nil {
-		return fmt.Errorf("apply %q: %w", args[0], err)
+		return fmt.Errorf("apply %.100q: %w", args[:min(len(args), 8)], err)
 	}
 	return nil
 }
@@ -188,6 +240,13 @@ func (st *stream) request(args [][]byte, raw []byte) error {
 func passedOver(name []byte) bool {
 	return command.Is(name, "publish") || command.Is(name, "spublish") ||
 		command.Is(name, "script") || command.Is(name, "function")
+}
+
+// publish sends a message of the stream to this node's subscribers.
+func (st *stream) publish(args [][]byte) {
+	if shard := command.Is(args[0], "spublish"); len(args) == 3 && st.r.hearers.Publish != nil && (shard || command.Is(args[0], "publish")) {
+		st.r.hearers.Publish(shard, args[1], args[2])
+	}
 }
 
 // pass appends bytes that change no data.
@@ -274,7 +333,9 @@ func (st *stream) applyTx() error {
 			return errors.New("replication: damaged MULTI block") // it was parsed once already
 		}
 		switch {
-		case len(args) == 0, command.Is(args[0], "multi"), command.Is(args[0], "exec"), command.Is(args[0], "ping"), passedOver(args[0]):
+		case len(args) == 0, command.Is(args[0], "multi"), command.Is(args[0], "exec"), command.Is(args[0], "ping"):
+		case passedOver(args[0]):
+			st.publish(args)
 		case command.Is(args[0], "select"):
 			var err error
 			if db, err = st.database(args); err != nil {

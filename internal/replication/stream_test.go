@@ -9,14 +9,18 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/redwingdb/redwing/internal/clock"
 	"github.com/redwingdb/redwing/internal/command"
 	"github.com/redwingdb/redwing/internal/commands/keys"
 	"github.com/redwingdb/redwing/internal/commands/str"
 	"github.com/redwingdb/redwing/internal/effects"
 	"github.com/redwingdb/redwing/internal/engine"
+	"github.com/redwingdb/redwing/internal/persist/rdb"
+	"github.com/redwingdb/redwing/internal/redistest"
 	"github.com/redwingdb/redwing/internal/resp"
 	"go.uber.org/goleak"
 )
@@ -195,20 +199,17 @@ type scripted struct {
 
 func (s *scripted) Read(b []byte) (int, error) { return s.Reader.Read(b) }
 
-// A replica that takes nothing while writers go on loses its sync, not the primary's
-// memory.
-func TestSlowSyncIsDropped(t *testing.T) {
-	p := startNode(t, nodeOptions{syncQueue: 4 << 20})
+// slowSync attaches a replica that takes nothing until count keys of 8 kB have been
+// overwritten, and returns its connection and the value that the keys had.
+func slowSync(t *testing.T, p *node, count int) (slow *redistest.Conn, value string) {
 	c := p.dial()
 	defer c.Close()
-	value := strings.Repeat("0123456789abcdef", 512) // 8 KiB
-	const count = 4000
+	value = strings.Repeat("0123456789abcdef", 500)
 	for i := range count {
-		c.Do("SET", fmt.Sprint("key", i), value[:8000]+fmt.Sprint(i))
+		c.Do("SET", fmt.Sprint("key", i), value)
 	}
-	p.settings.Store(&Settings{NoCompress: true})
-	slow := p.dial()
-	defer slow.Close()
+	slow = p.dial()
+	t.Cleanup(func() { slow.Close() })
 	slow.Send("REPLCONF", "capa", "eof")
 	if got := slow.Reply(); got != "OK" {
 		t.Fatal(got)
@@ -218,9 +219,116 @@ func TestSlowSyncIsDropped(t *testing.T) {
 	for i := range count {
 		c.Do("SET", fmt.Sprint("key", i), "other")
 	}
+	return slow, value
+}
+
+// A replica that takes nothing while writers go on loses its sync past its output limit,
+// not the primary's memory.
+func TestSlowSyncIsDropped(t *testing.T) {
+	p := startNode(t, nodeOptions{syncQueue: 4 << 20, settings: Settings{NoCompress: true, OutputHardBytes: 4 << 20}})
+	slow, _ := slowSync(t, p, 4000)
 	// It takes up reading: the snapshot has been given up by then.
 	go func() { _, _ = io.Copy(io.Discard, slow) }()
 	eventually(t, "sync dropped", func() bool { return p.rep.Stats().SyncDropped.Load() == 1 && len(p.rep.Replicas()) == 0 })
+}
+
+// Below that limit it costs a file, and the replica gets everything as it was.
+func TestSlowSyncSpills(t *testing.T) {
+	p := startNode(t, nodeOptions{syncQueue: 4 << 20, settings: Settings{NoCompress: true, OutputHardBytes: -1}})
+	slow, value := slowSync(t, p, 4000)
+	in := bufio.NewReader(slow)
+	line := ""
+	for !strings.HasPrefix(line, "$EOF:") {
+		var err error
+		if line, err = in.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := rdb.NewReader(in, rdb.ReaderOptions{})
+	seen := map[string]bool{}
+	for {
+		ev, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ev == rdb.EventEnd {
+			break
+		}
+		if ev != rdb.EventKey {
+			continue
+		}
+		var got oneString
+		if err := r.Value(&got); err != nil {
+			t.Fatal(err)
+		}
+		if name := string(r.Key.Key); got.value != value || seen[name] {
+			t.Fatalf("%s has %d bytes, seen before: %v", name, len(got.value), seen[name])
+		}
+		seen[string(r.Key.Key)] = true
+	}
+	if len(seen) != 4000 || p.rep.Stats().SyncDropped.Load() != 0 {
+		t.Errorf("%d keys of 4000, %d syncs dropped", len(seen), p.rep.Stats().SyncDropped.Load())
+	}
+}
+
+// shortWaits is a clock that counts waits of a few milliseconds.
+type shortWaits struct {
+	clock.Real
+	n atomic.Int64
+}
+
+func (c *shortWaits) After(d time.Duration) <-chan time.Time {
+	if d > 0 && d <= 5*time.Millisecond {
+		c.n.Add(1)
+	}
+	return c.Real.After(d)
+}
+
+// The stream of a primary gives way to a snapshot of its replica that is ahead of its
+// user, and goes on when that has gone.
+func TestStreamGivesWay(t *testing.T) {
+	waits := &shortWaits{}
+	p, r := startNode(t, nodeOptions{}), startNode(t, nodeOptions{clock: waits})
+	c := p.dial()
+	defer c.Close()
+	value := strings.Repeat("v", 8000)
+	fill := func() {
+		for i := range 500 {
+			c.Do("SET", fmt.Sprint("key", i), value)
+		}
+	}
+	fill()
+	r.rep.Follow(p.target())
+	caughtUp := func() bool { return r.rep.LinkUp() && r.log.Offset() == p.log.Offset() }
+	eventually(t, "caught up", caughtUp)
+	before := waits.n.Load()
+	snap, err := r.ks.Snapshot(engine.SnapshotOptions{DB: -1, QueueBytes: 4 << 20, Delay: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill()
+	eventually(t, "caught up beside a snapshot that nobody reads", caughtUp)
+	if waits.n.Load() == before {
+		t.Error("the stream has not waited")
+	}
+	snap.Close()
+	before = waits.n.Load()
+	fill()
+	eventually(t, "caught up again", caughtUp)
+	if n := waits.n.Load(); n != before {
+		t.Errorf("the stream has waited %d times for no snapshot", n-before)
+	}
+}
+
+// oneString takes a string of an RDB.
+type oneString struct {
+	rdb.Sink
+	value string
+}
+
+func (s *oneString) String(b []byte) error {
+	s.value = string(b)
+	return nil
 }
 
 // A link that is silent for the timeout ends on both sides.

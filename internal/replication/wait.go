@@ -19,10 +19,12 @@ var (
 // longestWaitMillis is a hundred years: longer ones do not fit a time.Duration.
 const longestWaitMillis = 100 * 365 * 24 * 3600 * 1000
 
-// waiter is a client blocked by WAIT.
+// waiter is a client blocked by WAIT or WAITAOF.
 type waiter struct {
 	offset int64
-	want   int64
+	want   int64 // copies
+	aof    bool  // the copies, and this node, must have synced it to disk
+	local  int64 // 1: this node must have
 	wake   func()
 	woken  bool // guarded by r.mu: woken since it last looked
 }
@@ -37,7 +39,13 @@ func (r *Replication) wait(c *command.Ctx) error {
 	if !ok {
 		return resp.ErrNotInteger
 	}
-	millis, ok := command.ParseInt(c.Args[2])
+	return r.await(c, c.Args[2], &waiter{want: want})
+}
+
+// await answers w's command, at once or when what it waits for has come. timeout is in
+// milliseconds, 0: for ever.
+func (r *Replication) await(c *command.Ctx, timeout []byte, w *waiter) error {
+	millis, ok := command.ParseInt(timeout)
 	switch {
 	case !ok:
 		return errTimeout
@@ -46,21 +54,22 @@ func (r *Replication) wait(c *command.Ctx) error {
 	case millis > math.MaxInt64-c.Now():
 		return errTimeoutRange
 	}
-	var offset int64
+	if why := r.refuses(w); why != nil {
+		return why
+	}
 	if c.Client != nil {
-		offset = c.Client.LastWrite()
+		w.offset = c.Client.LastWrite()
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.replica.Load() { // who waits from now on is woken by Follow
 		return errWaitReplica
 	}
-	n := r.ackedByLocked(offset)
-	if n >= want || c.InExec || c.Client == nil {
-		c.Out.Int(n)
+	local, copies := r.countLocked(w)
+	if w.met(local, copies) || c.InExec || c.Client == nil {
+		w.answer(c.Out, local, copies)
 		return nil
 	}
-	w := &waiter{offset: offset, want: want}
 	var deadline time.Time
 	if millis > 0 {
 		deadline = time.Now().Add(time.Duration(min(millis, longestWaitMillis)) * time.Millisecond)
@@ -70,7 +79,7 @@ func (r *Replication) wait(c *command.Ctx) error {
 		func() { r.endWait(w) })
 	r.mu.waiters[w] = struct{}{}
 	r.waiting.Add(1)
-	if r.mu.getAckAt <= offset {
+	if r.mu.getAckAt <= w.offset {
 		// The replicas are asked once they have seen the write; one question does for
 		// all who waited for less.
 		r.mu.getAckAt = r.o.Log.AppendControl([]byte("REPLCONF"), []byte("GETACK"), []byte("*"))
@@ -83,15 +92,30 @@ func (r *Replication) resumeWait(w *waiter, out *resp.Writer, timedOut bool) boo
 		out.Error(errUnblocked)
 		return true
 	}
+	if why := r.refuses(w); why != nil {
+		out.Error(why)
+		return true
+	}
 	r.mu.Lock()
-	n := r.ackedByLocked(w.offset)
+	local, copies := r.countLocked(w)
 	w.woken = false
 	r.mu.Unlock()
-	if n < w.want && !timedOut {
+	if !w.met(local, copies) && !timedOut {
 		return false
 	}
-	out.Int(n)
+	w.answer(out, local, copies)
 	return true
+}
+
+// met reports whether w waits for no more than that.
+func (w *waiter) met(local, copies int64) bool { return copies >= w.want && local >= w.local }
+
+func (w *waiter) answer(out *resp.Writer, local, copies int64) {
+	if w.aof {
+		out.Array(2)
+		out.Int(local)
+	}
+	out.Int(copies)
 }
 
 func (r *Replication) endWait(w *waiter) {
@@ -103,14 +127,21 @@ func (r *Replication) endWait(w *waiter) {
 	}
 }
 
-// ackedByLocked counts the replicas that have acknowledged offset.
-func (r *Replication) ackedByLocked(offset int64) (n int64) {
-	for a := range r.mu.replicas {
-		if a.state == stateOnline && a.ackOffset >= offset {
-			n++
+// countLocked counts who has what w waits for: this node (0 or 1), and the copies.
+func (r *Replication) countLocked(w *waiter) (local, copies int64) {
+	for _, a := range r.mu.replicas {
+		at := a.ackOffset
+		if w.aof {
+			at = a.syncedOffset
+		}
+		if a.state == stateOnline && at >= w.offset {
+			copies++
 		}
 	}
-	return n
+	if w.aof {
+		local = r.syncedLocally(w.offset)
+	}
+	return local, copies
 }
 
 // ackedLocked wakes who waited for what has just been acknowledged.
@@ -119,14 +150,14 @@ func (r *Replication) ackedLocked() {
 		return
 	}
 	for w := range r.mu.waiters {
-		if !w.woken && r.ackedByLocked(w.offset) >= w.want {
+		if !w.woken && w.met(r.countLocked(w)) {
 			w.woken = true
 			w.wake()
 		}
 	}
 }
 
-// wakeWaitersLocked wakes all: the role has changed.
+// wakeWaitersLocked wakes all: what they wait for may never come.
 func (r *Replication) wakeWaitersLocked() {
 	for w := range r.mu.waiters {
 		w.wake()

@@ -51,6 +51,12 @@ var (
 	ErrMasterDown    = NewError("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")
 	ErrMisconfWrites = NewError("MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.")
 	ErrUncertain     = NewError("UNCERTAIN The write ran, but this node's lease ended before it could be confirmed")
+	// ErrUnconfirmed answers a write, ErrUnconfirmedRead a read of a sync client that the
+	// in-sync copies have not confirmed in time.
+	ErrUnconfirmed     = NewError("UNCERTAIN The write ran, but not all in-sync copies confirmed it within sync-timeout")
+	ErrUnconfirmedRead = NewError("CLUSTERDOWN What was read was not confirmed by all in-sync copies within sync-timeout")
+
+	ErrUnlogged = NewError("UNCERTAIN The write ran, but the append-only file could not be written: it may not survive a restart")
 
 	ErrCrossSlot           = NewError("CROSSSLOT Keys in request don't hash to the same slot")
 	ErrTryAgain            = NewError("TRYAGAIN Multiple keys request during rehashing of slot")

@@ -1,11 +1,12 @@
 package resp
 
 import (
-	"math"
 	"slices"
 	"strconv"
 
 	"github.com/tidwall/redcon"
+
+	"github.com/redwingdb/redwing/internal/double"
 )
 
 // Writer appends replies to Buf in RESP2 or RESP3. The caller owns Buf and takes
@@ -38,6 +39,17 @@ const longBulk = 64 << 10
 
 // Bulk appends a bulk string; b is copied.
 func (w *Writer) Bulk(b []byte) {
+	if n := byte(len(b)); len(b) < 100 {
+		// Most are short, and replies of many elements cost little else.
+		buf := w.Buf
+		if n < 10 {
+			buf = append(buf, '$', '0'+n, '\r', '\n')
+		} else {
+			buf = append(buf, '$', '0'+n/10, '0'+n%10, '\r', '\n')
+		}
+		w.Buf = append(append(buf, b...), '\r', '\n')
+		return
+	}
 	if len(b) <= longBulk {
 		w.Buf = redcon.AppendBulk(w.Buf, b)
 		return
@@ -128,11 +140,10 @@ func (w *Writer) Bool(v bool) {
 	}
 }
 
-// Double appends a double, in RESP2 as a bulk string, in the shortest form that
-// reads back to the same value (Redis 7.2 and later).
+// Double appends a double, in RESP2 as a bulk string, printed as by double.Append.
 func (w *Writer) Double(v float64) {
-	var text [32]byte
-	b := AppendDouble(text[:0], v)
+	var text [double.MaxBytes]byte
+	b := double.Append(text[:0], v)
 	if !w.RESP3 {
 		w.Bulk(b)
 		return
@@ -159,25 +170,6 @@ func (w *Writer) header(kind byte, n int) {
 	w.Buf = append(w.Buf, kind)
 	w.Buf = strconv.AppendInt(w.Buf, int64(n), 10)
 	w.Buf = append(w.Buf, '\r', '\n')
-}
-
-// AppendDouble appends v as Redis prints a score: inf, -inf, nan, an integer
-// without exponent where it is one of at most 17 digits, else the shortest %g.
-func AppendDouble(dst []byte, v float64) []byte {
-	switch {
-	case math.IsInf(v, 1):
-		return append(dst, "inf"...)
-	case math.IsInf(v, -1):
-		return append(dst, "-inf"...)
-	case math.IsNaN(v):
-		return append(dst, "nan"...)
-	case v == math.Trunc(v) && math.Abs(v) < 1e17:
-		if v == 0 && math.Signbit(v) {
-			return append(dst, "-0"...)
-		}
-		return strconv.AppendInt(dst, int64(v), 10)
-	}
-	return strconv.AppendFloat(dst, v, 'g', -1, 64)
 }
 
 // AppendCommand appends a request: an array of bulk strings. It is how effects

@@ -3,6 +3,7 @@ package server
 import (
 	"github.com/redwingdb/redwing/internal/engine"
 	"github.com/redwingdb/redwing/internal/resp"
+	"github.com/redwingdb/redwing/internal/slots"
 )
 
 const (
@@ -22,13 +23,17 @@ type ahead struct {
 	n, i int // reqs[i:n] are left
 	args [][]byte
 	keys [aheadMax][]byte
-	err  *resp.Error // what follows them is no request
+	in   [aheadMax]slots.Slot // those of keys
+	err  *resp.Error          // what follows them is no request
 }
 
 // parsed is a request and the bytes it takes, with those of empty lines behind it.
 type parsed struct {
 	args [][]byte
 	n    int
+	// slot is that of args[1], if that was looked at.
+	slot   slots.Slot
+	hashed bool
 }
 
 // next returns the next parsed request.
@@ -58,7 +63,6 @@ func (s *Session) parse() (more bool) {
 	if !s.authed {
 		limit = 1 // the next request may have other limits
 	}
-	keys := 0
 	for at := s.in.r; a.n < limit; {
 		args, n, err := s.parser.Next(s.in.buf[at:s.in.w])
 		if err != nil {
@@ -73,20 +77,32 @@ func (s *Session) parse() (more bool) {
 		case len(args) > 0:
 			from := len(a.args)
 			a.args = append(a.args, args...)
-			a.reqs[a.n] = parsed{a.args[from:len(a.args):len(a.args)], n}
+			a.reqs[a.n] = parsed{args: a.args[from:len(a.args):len(a.args)], n: n}
 			a.n++
-			if len(args) > 1 {
-				a.keys[keys] = args[1] // the key of most commands; a wrong guess costs little
-				keys++
-			}
 		case a.n > 0:
 			a.reqs[a.n-1].n += n
 		default:
 			s.in.r = at
 		}
 	}
-	if keys >= aheadMin {
-		s.srv.o.Keyspace.Prefetch(s.db, a.keys[:keys])
+	if a.n >= aheadMin {
+		s.fetchAhead()
 	}
 	return a.n > 0
+}
+
+// fetchAhead has the memory fetched behind the first arguments of the requests ahead: they
+// are the keys of most commands, and a wrong guess costs little.
+func (s *Session) fetchAhead() {
+	a := &s.ahead
+	keys := 0
+	for i := range a.reqs[:a.n] {
+		r := &a.reqs[i]
+		if len(r.args) > 1 {
+			r.slot, r.hashed = slots.Of(r.args[1]), true
+			a.keys[keys], a.in[keys] = r.args[1], r.slot
+			keys++
+		}
+	}
+	s.srv.o.Keyspace.Prefetch(s.db, a.in[:keys], a.keys[:keys])
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/redwingdb/redwing/internal/clock"
 	"github.com/redwingdb/redwing/internal/command"
+	"github.com/redwingdb/redwing/internal/pubsub"
 	"github.com/redwingdb/redwing/internal/resp"
 )
 
@@ -94,33 +95,55 @@ func runClientReply(c *command.Ctx) error {
 	return nil
 }
 
-// clientKind is a TYPE of CLIENT LIST and CLIENT KILL. Replicas and the link to the
-// primary are no sessions, and nobody subscribes yet: all sessions are normal.
-func clientKind(b []byte) (normal bool, err error) {
+// clientKind is a TYPE of CLIENT LIST and CLIENT KILL.
+type clientKind uint8
+
+const (
+	anyKind clientKind = iota
+	normalKind
+	pubSubKind
+	replicaKind
+	primaryKind
+)
+
+func parseKind(b []byte) (clientKind, error) {
 	switch {
 	case command.Is(b, "normal"):
-		return true, nil
-	case command.Is(b, "master"), command.Is(b, "replica"), command.Is(b, "slave"), command.Is(b, "pubsub"):
-		return false, nil
+		return normalKind, nil
+	case command.Is(b, "pubsub"):
+		return pubSubKind, nil
+	case command.Is(b, "replica"), command.Is(b, "slave"):
+		return replicaKind, nil
+	case command.Is(b, "master"):
+		return primaryKind, nil
 	}
-	return false, resp.NewError("ERR Unknown client type '" + oneLine(b) + "'")
+	return anyKind, resp.NewError("ERR Unknown client type '" + oneLine(b) + "'")
+}
+
+// has reports whether s is of the kind. The caller is its owner.
+func (k clientKind) has(s *Session) bool {
+	return k == anyKind || k == normalKind && !s.subscribes || k == pubSubKind && s.subscribes
+}
+
+func (k clientKind) hasLink(l *Link) bool {
+	return k == anyKind || k == replicaKind && !l.Primary || k == primaryKind && l.Primary
 }
 
 // runClientList runs off-loop, since it becomes the owner of one session after the
 // other.
 func runClientList(c *command.Ctx) error {
 	self := session(c)
-	wanted := func(*Session) bool { return true }
+	kind := anyKind
+	var ids map[uint64]bool // nil: all
 	switch args := c.Args; {
 	case len(args) == 2:
 	case len(args) == 4 && command.Is(args[2], "type"):
-		normal, err := clientKind(args[3])
-		if err != nil {
+		var err error
+		if kind, err = parseKind(args[3]); err != nil {
 			return err
 		}
-		wanted = func(*Session) bool { return normal }
 	case len(args) > 3 && command.Is(args[2], "id"):
-		ids := make(map[uint64]bool)
+		ids = make(map[uint64]bool)
 		for _, a := range args[3:] {
 			id, ok := command.ParseInt(a)
 			if !ok {
@@ -128,14 +151,20 @@ func runClientList(c *command.Ctx) error {
 			}
 			ids[uint64(id)] = true // a negative one is nobody's
 		}
-		wanted = func(s *Session) bool { return ids[s.id] }
 	default:
 		return resp.ErrSyntax
 	}
 	var text []byte
 	for _, s := range self.srv.sessions() {
-		if wanted(s) {
-			s.conn.Do(func() { text = append(s.appendInfo(text), '\n') })
+		s.conn.Do(func() {
+			if kind.has(s) && (ids == nil || ids[s.id]) {
+				text = append(s.appendInfo(text), '\n')
+			}
+		})
+	}
+	for _, l := range self.srv.links() {
+		if kind.hasLink(&l) && (ids == nil || ids[l.ID]) {
+			text = append(l.appendInfo(text), '\n')
 		}
 	}
 	c.Out.Verbatim("txt", string(text))
@@ -148,7 +177,7 @@ type killFilter struct {
 	addr, laddr string
 	user        string
 	skipMe      bool
-	none        bool // a TYPE that no session is of
+	kind        clientKind
 }
 
 func (s *Session) parseKill(args [][]byte) (f killFilter, err error) {
@@ -166,11 +195,9 @@ func (s *Session) parseKill(args [][]byte) (f killFilter, err error) {
 			}
 			f.id = uint64(id)
 		case command.Is(word, "type"):
-			normal, err := clientKind(value)
-			if err != nil {
+			if f.kind, err = parseKind(value); err != nil {
 				return f, err
 			}
-			f.none = !normal
 		case command.Is(word, "addr"):
 			f.addr = string(value)
 		case command.Is(word, "laddr"):
@@ -213,13 +240,13 @@ func runClientKill(c *command.Ctx) error {
 // asks gets its reply first.
 func (s *Session) kills(f killFilter) (n int) {
 	for _, other := range s.srv.sessions() {
-		if f.none || f.skipMe && other == s || f.id != 0 && f.id != other.id ||
+		if f.skipMe && other == s || f.id != 0 && f.id != other.id ||
 			f.addr != "" && f.addr != other.peerText() ||
 			f.laddr != "" && f.laddr != addrText(other.conn.LocalAddr()) {
 			continue
 		}
 		other.conn.Do(func() {
-			if f.user != "" && (!other.authed || f.user != other.user) {
+			if f.user != "" && (!other.authed || f.user != other.user) || !f.kind.has(other) {
 				return
 			}
 			n++
@@ -230,7 +257,7 @@ func (s *Session) kills(f killFilter) (n int) {
 			other.kill()
 		})
 	}
-	return n
+	return n + s.srv.killLinks(f)
 }
 
 // appendInfo appends the line of CLIENT INFO and CLIENT LIST. The caller is the owner.
@@ -247,6 +274,9 @@ func (s *Session) appendInfo(dst []byte) []byte {
 	flags := ""
 	if s.wait == blocked {
 		flags += "b"
+	}
+	if s.subscribes {
+		flags += "P"
 	}
 	if s.tx.open {
 		flags += "x"
@@ -285,9 +315,9 @@ func (s *Session) appendInfo(dst []byte) []byte {
 	number("idle", (now-s.seen)/1e9)
 	text("flags", flags)
 	number("db", int64(s.db))
-	number("sub", 0)
-	number("psub", 0)
-	number("ssub", 0)
+	number("sub", int64(len(s.subs[pubsub.Channel])))
+	number("psub", int64(len(s.subs[pubsub.Pattern])))
+	number("ssub", int64(len(s.subs[pubsub.Shard])))
 	number("multi", multi)
 	number("qbuf", qbuf)
 	number("qbuf-free", int64(len(s.in.buf)-s.in.w))
@@ -362,8 +392,16 @@ var clientHelp = [...]string{
 	"    Return information about client connections. Options:",
 	"    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
 	"      Return clients of specified type.",
+	"PAUSE <timeout> [WRITE|ALL]",
+	"    Suspend all, or just write, clients for <timeout> milliseconds.",
 	"REPLY (ON|OFF|SKIP)",
 	"    Control the replies sent to the current connection.",
+	"UNBLOCK <clientid> [TIMEOUT|ERROR]",
+	"    Unblock the specified blocked client.",
+	"WRITE-CONCERN [SYNC|ASYNC]",
+	"    Have replies wait for all in-sync copies, or not; without a word return which.",
+	"UNPAUSE",
+	"    Stop the current client pause, resuming traffic.",
 	"SETNAME <name>",
 	"    Assign the name <name> to the current connection.",
 	"SETINFO <option> <value>",

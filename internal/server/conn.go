@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -11,13 +12,14 @@ import (
 // writeChunk is what the writer of a slow client takes at a time.
 const writeChunk = 64 << 10
 
-// conn is the goroutine driver: a goroutine that reads, a mutex that makes its holder
-// the owner of the Session, and goroutines for what comes rarely: a wake, and output
-// that the socket does not take at once.
+// conn is a connection and its driver, a loop that it shares with others (loopconn.go) or
+// goroutines of its own: one that reads, and one for output that the socket does not take
+// at once. Its mutex makes its holder the owner of the Session.
 type conn struct {
-	srv *Server
-	nc  net.Conn
-	raw *rawIO // nil where the socket has no descriptor of its own (TLS)
+	srv           *Server
+	local, remote net.Addr
+	loop          *loop // drives it while looped is set, and brings its posts; nil: none
+	looped        atomic.Bool
 
 	// room is signalled when a waiting session may read again or has ended.
 	room chan struct{}
@@ -25,48 +27,58 @@ type conn struct {
 	mu struct {
 		sync.Mutex
 		s       *Session
-		writing bool // a goroutine is sending
-		gone    bool // the session has been closed
-		noRoom  bool // the reader waits for room
+		nc      net.Conn // nil in a loop
+		raw     *rawIO   // nil where nc has no descriptor of its own (TLS)
+		fd      int      // in a loop: the socket
+		watched uint32   // in a loop: the events it waits for
+		calm    int      // light turns since it left the loop
+		writing bool     // a goroutine is sending, or the loop waits for room to send
+		gone    bool     // the session has been closed
+		noRoom  bool     // nothing is read until the session goes on
 		alarm   *time.Timer
 	}
 }
 
-// serveConn serves nc in a goroutine of its own.
+// serveConn serves nc, in a loop where there is one for it.
 func (srv *Server) serveConn(nc net.Conn) {
-	c := &conn{srv: srv, nc: nc, raw: newRawIO(nc), room: make(chan struct{}, 1)}
+	c := &conn{srv: srv, local: nc.LocalAddr(), remote: nc.RemoteAddr(), room: make(chan struct{}, 1)}
+	c.mu.Lock() // others find the session as soon as it is in the list
+	defer c.mu.Unlock()
 	srv.mu.Lock()
 	if srv.mu.stopping {
 		srv.mu.Unlock()
 		nc.Close()
 		return
 	}
+	if n := len(srv.mu.loops); n > 0 {
+		c.loop = srv.mu.loops[srv.mu.nextLoop%n]
+		srv.mu.nextLoop++
+	}
 	srv.mu.conns[c] = struct{}{}
 	srv.mu.Unlock()
 	srv.count.Add(1)
 	srv.stats.connections.Add(1)
-	c.mu.Lock() // others find the session as soon as it is in the list
+	c.mu.nc, c.mu.raw, c.mu.fd = nc, newRawIO(nc), -1
 	c.mu.s = srv.newSession(c)
-	c.mu.Unlock()
-	srv.spawn(c.serve)
+	if !c.enterLocked() {
+		srv.spawn(c.serve)
+	}
 }
 
-// serve reads until the client or the session ends.
+// serve reads until the client or the session ends, or a loop takes over.
 func (c *conn) serve() {
-	defer c.srv.count.Add(-1)
-	s := c.mu.s
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.mu.s
 	for !c.mu.gone {
 		space := s.ReadSpace()
 		if space == nil {
-			c.mu.noRoom = true
-			c.mu.Unlock()
-			<-c.room
-			c.mu.Lock()
+			c.awaitRoomLocked()
 			continue
 		}
+		nc, raw := c.mu.nc, c.mu.raw
 		c.mu.Unlock()
-		n, err := c.read(space)
+		n, err := read(nc, raw, space)
 		c.mu.Lock()
 		if c.mu.gone {
 			break
@@ -76,35 +88,65 @@ func (c *conn) serve() {
 		}
 		if err != nil && !s.Hijacked() {
 			if os.IsTimeout(err) {
-				c.nc.SetReadDeadline(time.Time{}) // a kick that came to nothing
+				nc.SetReadDeadline(time.Time{}) // a kick that came to nothing
 			} else {
 				s.EOF()
 			}
 		}
+		c.commitLocked()
 		c.flushLocked()
 		if err != nil && s.eof && !c.mu.gone {
-			// The client will send no more; what is under way ends by itself.
-			c.mu.noRoom = true
-			c.mu.Unlock()
-			<-c.room
-			c.mu.Lock()
+			c.awaitRoomLocked() // the client will send no more; what is under way ends by itself
+		}
+		if c.mu.gone {
+			break
 		}
 		if s.Hijacked() && !c.mu.writing {
 			c.handOverLocked()
 			break
 		}
+		if c.calmLocked() && c.enterLocked() {
+			break
+		}
 	}
-	c.mu.Unlock()
-	c.srv.mu.Lock()
-	delete(c.srv.mu.conns, c)
-	c.srv.mu.Unlock()
 }
 
-func (c *conn) read(space []byte) (int, error) {
-	if c.raw != nil {
-		return c.raw.read(space)
+// calmLocked counts light turns and reports whether a loop may have the connection back.
+func (c *conn) calmLocked() bool {
+	s := c.mu.s
+	if c.mu.writing || s.eof || s.hijack != nil || s.wait != ready || s.heavy() {
+		c.mu.calm = 0
+		return false
 	}
-	return c.nc.Read(space)
+	c.mu.calm++
+	return c.mu.calm >= calmTurns
+}
+
+// awaitRoomLocked waits until the session may read again or has ended. REQUIRES: c.mu
+// held; it is let go meanwhile.
+func (c *conn) awaitRoomLocked() {
+	c.mu.noRoom = true
+	c.mu.Unlock()
+	<-c.room
+	c.mu.Lock()
+}
+
+func read(nc net.Conn, raw *rawIO, space []byte) (int, error) {
+	if raw != nil {
+		return raw.read(space)
+	}
+	return nc.Read(space)
+}
+
+// commitLocked has what was written committed before it is acknowledged. A sync, which may
+// take long, is left to others: a loop does it behind the turns of all its connections.
+// REQUIRES: c.mu held.
+func (c *conn) commitLocked() {
+	if !c.srv.o.Settings.AwaitDurable.Load() {
+		c.srv.commit(true)
+	} else if !c.looped.Load() {
+		c.srv.commit(false)
+	}
 }
 
 // flushLocked sends what may be sent and ends what has ended. REQUIRES: c.mu held.
@@ -115,19 +157,28 @@ func (c *conn) flushLocked() {
 	case c.mu.gone:
 	case s.closed || s.Ended() && !c.mu.writing:
 		c.endLocked()
+	case c.looped.Load():
+		c.settleLoopLocked()
 	case c.mu.noRoom && (s.wait == ready || s.hijack != nil):
 		c.roomLocked()
 	case s.hijack != nil:
 		// The reader hands the socket over; it may sit in a read.
-		c.nc.SetReadDeadline(time.Unix(1, 0))
+		c.mu.nc.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
-// sendLocked writes b without waiting; what the socket does not take is left to a
-// goroutine. REQUIRES: c.mu held, nobody writing.
+// sendLocked writes b without waiting; what the socket does not take is left to the loop,
+// when it has room, or to a goroutine. REQUIRES: c.mu held, nobody writing.
 func (c *conn) sendLocked(b []byte) {
-	if c.raw != nil {
-		n, err := c.raw.write(b)
+	looped := c.looped.Load()
+	if looped || c.mu.raw != nil {
+		var n int
+		var err error
+		if looped {
+			n, err = writeFD(c.mu.fd, b)
+		} else {
+			n, err = c.mu.raw.write(b)
+		}
 		if err != nil {
 			c.endLocked()
 			return
@@ -138,7 +189,9 @@ func (c *conn) sendLocked(b []byte) {
 		}
 	}
 	c.mu.writing = true
-	c.srv.spawn(c.writeOut)
+	if !looped {
+		c.srv.spawn(c.writeOut)
+	}
 }
 
 // writeOut sends until nothing is left to send.
@@ -152,8 +205,9 @@ func (c *conn) writeOut() {
 			break
 		}
 		chunk = append(chunk[:0], b[:min(len(b), writeChunk)]...)
+		nc := c.mu.nc
 		c.mu.Unlock()
-		n, err := c.nc.Write(chunk)
+		n, err := nc.Write(chunk)
 		c.mu.Lock()
 		if c.mu.gone {
 			break
@@ -173,10 +227,15 @@ func (c *conn) writeOut() {
 // endLocked closes the session and the socket. REQUIRES: c.mu held, the session not
 // gone.
 func (c *conn) endLocked() {
-	c.mu.gone = true
-	c.stopAlarmLocked()
-	c.mu.s.Close()
-	c.nc.Close() // ends reads and writes under way
+	c.goneLocked()
+	if c.looped.Load() {
+		c.looped.Store(false)
+		c.loop.put(c.mu.fd, nil)
+		closeFD(c.mu.fd) // which the loop forgets by itself
+		c.mu.fd = -1
+	} else if c.mu.nc != nil { // else it was lost on the way out of the loop
+		c.mu.nc.Close() // ends reads and writes under way
+	}
 	c.roomLocked()
 }
 
@@ -185,15 +244,25 @@ func (c *conn) handOverLocked() {
 	s := c.mu.s
 	take := s.hijack
 	unread := append([]byte(nil), s.in.buf[s.in.r:s.in.w]...)
+	nc := c.mu.nc
+	c.goneLocked()
+	nc.SetReadDeadline(time.Time{})
+	c.srv.spawn(func() {
+		defer c.srv.untake(nc)
+		c.srv.take(nc)
+		take(nc, unread)
+	})
+}
+
+// goneLocked ends the session; what becomes of the socket is the caller's.
+func (c *conn) goneLocked() {
 	c.mu.gone = true
 	c.stopAlarmLocked()
-	s.Close()
-	c.nc.SetReadDeadline(time.Time{})
-	c.srv.spawn(func() {
-		defer c.srv.untake(c.nc)
-		c.srv.take(c.nc)
-		take(c.nc, unread)
-	})
+	c.mu.s.Close()
+	c.srv.count.Add(-1)
+	c.srv.mu.Lock()
+	delete(c.srv.mu.conns, c)
+	c.srv.mu.Unlock()
 }
 
 // roomLocked lets a reader go on that waits for room.
@@ -207,8 +276,14 @@ func (c *conn) roomLocked() {
 	}
 }
 
-// Post implements Conn.
-func (c *conn) Post() { go c.Do(c.mu.s.Wake) }
+// Post implements Conn. Others may know the session before the connection does.
+func (c *conn) Post() {
+	if c.looped.Load() {
+		c.loop.post(c)
+	} else {
+		go c.wakeSession()
+	}
+}
 
 // Flush implements Conn.
 func (c *conn) Flush() {
@@ -240,6 +315,7 @@ func (c *conn) doLocked(f func()) bool {
 		return false
 	}
 	f()
+	c.commitLocked()
 	c.flushLocked()
 	return true
 }
@@ -269,15 +345,18 @@ func (c *conn) shutdown() {
 }
 
 // RemoteAddr implements Conn.
-func (c *conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+func (c *conn) RemoteAddr() net.Addr { return c.remote }
 
 // LocalAddr implements Conn.
-func (c *conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+func (c *conn) LocalAddr() net.Addr { return c.local }
 
-// FD implements Conn.
+// FD implements Conn. REQUIRES: c.mu held, as by every owner.
 func (c *conn) FD() int {
+	if c.looped.Load() {
+		return c.mu.fd
+	}
 	fd := -1
-	if sc, ok := c.nc.(syscall.Conn); ok {
+	if sc, ok := c.mu.nc.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			raw.Control(func(p uintptr) { fd = int(p) })
 		}

@@ -131,6 +131,17 @@ func (s *Session) hello(out *resp.Writer) {
 }
 
 func runPing(c *command.Ctx) error {
+	if s := session(c); s.subscribes && !c.Out.RESP3 && len(c.Args) <= 2 {
+		// In RESP2 the reply must look like a message.
+		c.Out.Array(2)
+		c.Out.BulkString("pong")
+		if len(c.Args) == 2 {
+			c.Out.Bulk(c.Args[1])
+		} else {
+			c.Out.BulkString("")
+		}
+		return nil
+	}
 	switch len(c.Args) {
 	case 1:
 		c.Out.Simple("PONG")
@@ -174,9 +185,11 @@ func runQuit(c *command.Ctx) error {
 func runReset(c *command.Ctx) error {
 	s := session(c)
 	s.discard()
+	s.unsubscribeAll()
 	s.db = 0
 	s.user, s.name = "default", ""
 	s.readonly, s.asking, s.noEvict = false, false, false
+	s.concern = concernDefault
 	s.replies = replyOn
 	s.authed = !s.srv.needsAuth()
 	s.parser.Unauthenticated = !s.authed

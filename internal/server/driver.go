@@ -6,8 +6,7 @@ import (
 )
 
 // Conn is what a Session asks of its driver. Exactly one party at a time, the owner,
-// calls the Session: for the goroutine driver whoever holds the connection's mutex,
-// for an event loop the loop.
+// calls the Session: whoever holds the connection's mutex.
 //
 // The driver's side of the bargain, all of it as the owner:
 //

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"errors"
-
 	"go.uber.org/zap"
 
 	"github.com/redwingdb/redwing/internal/clock"
@@ -47,6 +45,7 @@ func (s *Session) execute(spec *command.Spec) {
 	c.Begin(spec, s.args, s.route.keyArg, s.route.slot)
 	c.Owner, c.InExec, c.Block = false, false, nil
 	c.MaxBulkBytes = s.parser.MaxBulk
+	c.KeepDeadline(s.again)
 	flags := spec.Flags
 	if flags&(command.OnlyPlain|command.OnlyCluster|command.OffLoop|command.RunsQueue) != 0 {
 		if s.executeSpecial(spec) {
@@ -68,6 +67,12 @@ func (s *Session) execute(spec *command.Spec) {
 		s.parkRetry()
 		return
 	}
+	if flags&command.Write != 0 && s.srv.waits.Active() {
+		var ok bool
+		if mask, ok = s.lockForWaiters(mask); !ok {
+			return
+		}
+	}
 	if s.srv.cluster != nil {
 		if goOn, refusal := s.recheck(flags); !goOn {
 			c.Keyspace.Unlock(mask)
@@ -77,15 +82,20 @@ func (s *Session) execute(spec *command.Spec) {
 			return
 		}
 	}
-	mode := s.srv.accessMode()
-	if mode == engine.ModeReplica && flags&command.Write != 0 && s.srv.o.Settings.ReplicaReads.Load() {
+	if flags&streamed != 0 && s.srv.pause.holders.Load() != 0 {
+		// Raised since the gates; its end posts to every session.
+		c.Keyspace.Unlock(mask)
+		s.parkRetry()
+		return
+	}
+	if flags&command.Write != 0 && s.srv.isReplica() && s.srv.o.Settings.ReplicaReads.Load() {
 		// It became a replica since the gates: from the first shard lock after that
 		// nothing but its primary's stream may change data.
 		c.Keyspace.Unlock(mask)
 		s.refuse(spec, resp.ErrReadOnly)
 		return
 	}
-	c.DB = c.Keyspace.Access(s.db, s.wall, mode)
+	c.Use(s.db, s.wall, s.srv.accessModeFor(flags))
 	if log := s.srv.o.Log; log != nil && log.Active() {
 		s.block.Reset()
 		c.Block = &s.block
@@ -96,6 +106,10 @@ func (s *Session) execute(spec *command.Spec) {
 		return
 	}
 	offset := s.endRun(err, mask)
+	if c.Pending() && s.serveWaiters(mask) != nil {
+		s.serveOwning(mask, err, offset)
+		return
+	}
 	c.Keyspace.Unlock(mask)
 	s.finish(err, offset)
 }
@@ -108,11 +122,17 @@ func (s *Session) endRun(err error, mask engine.ShardMask) (offset int64) {
 	if err == nil {
 		c.End()
 	}
+	if w := c.TakeWait(); w != nil {
+		s.waitFor(w)
+	}
 	if c.Block != nil && !c.Block.Empty() {
 		offset = s.srv.o.Log.Append(c.Block)
 		s.lastWrite = offset
-	} else if s.srv.o.Settings.AwaitDurable.Load() && mask != 0 {
+	} else if mask != 0 && s.waitsForAny() {
 		offset = s.newestOffset()
+	}
+	if c.Eventful() > 0 {
+		c.Emit(offset)
 	}
 	return offset
 }
@@ -128,6 +148,10 @@ func (s *Session) newestOffset() (offset int64) {
 		return log.SlotOffset(s.route.slot)
 	}
 	each := func(spec *command.Spec, args [][]byte) {
+		if spec.Shards == command.ShardsAll {
+			offset = log.Offset() // it may have seen anything
+			return
+		}
 		s.keys, _ = spec.AppendKeys(s.keys[:0], args)
 		for _, k := range s.keys {
 			offset = max(offset, log.SlotOffset(slots.Of(args[k.Arg])))
@@ -164,7 +188,15 @@ func (s *Session) finish(err error, offset int64) {
 			s.toTake = nil
 			s.out.w.Buf = s.out.w.Buf[:s.start]
 			s.out.w.Error(e)
+			offset = 0 // nothing can make it surer
 		}
+	}
+	if s.srv.cluster != nil {
+		s.noteSlot(s.now - before)
+	}
+	what := ranRead
+	if s.tx.union(spec.Flags)&command.Write != 0 {
+		what = ranWrite
 	}
 	if spec.Flags&command.RunsQueue != 0 {
 		s.endTx()
@@ -175,18 +207,15 @@ func (s *Session) finish(err error, offset int64) {
 	if s.toTake != nil {
 		s.hijack, s.toTake = s.toTake, nil
 	}
-	if offset > 0 && s.srv.o.Settings.AwaitDurable.Load() && offset > s.srv.durable.Load() {
-		s.out.withhold(s.start, offset)
-		s.srv.awaitDurable(s)
-	}
+	s.withhold(s.start, offset, what)
 	s.finishReply()
 }
 
 // replyError makes the error of a handler the reply that begins at start of out.
 func (s *Session) replyError(out *resp.Writer, start int, spec *command.Spec, err error) {
 	out.Buf = out.Buf[:start]
-	var e *resp.Error
-	if !errors.As(err, &e) {
+	e, ok := command.ErrorReply(err)
+	if !ok {
 		s.srv.log.Error("handler failed", zap.String("command", spec.FullName()), zap.Error(err))
 		e = errInternal
 	}
@@ -218,18 +247,29 @@ func (s *Session) executeOwning(mask engine.ShardMask) {
 		s.finish(errInternal, 0)
 		return
 	}
-	c.Keyspace.OwnLocked(mask)
-	c.Owner = true
-	// An EXEC has replies already; they go with it.
-	s.side.Buf = append(s.side.Buf[:0], s.out.w.Buf[s.start:]...)
-	s.out.w.Buf = s.out.w.Buf[:s.start]
+	s.own(mask)
+	if !s.spec.Has(command.RunsQueue) {
+		c.ForgetEvents(0)
+	}
 	var offset int64
 	s.goOffLoop(func() error {
 		err := s.spec.Run(c)
 		offset = s.endRun(err, mask)
+		if c.Pending() {
+			_ = s.serveWaiters(mask) // an owner is never asked to become one
+		}
 		c.Keyspace.Disown(mask)
 		return err
 	}, func(err error) { s.finish(err, offset) })
+}
+
+// own turns the locks of mask into ownership before the command goes off-loop. What it
+// has replied so far, as an EXEC does, goes with it.
+func (s *Session) own(mask engine.ShardMask) {
+	s.ctx.Keyspace.OwnLocked(mask)
+	s.ctx.Owner = true
+	s.side.Buf = append(s.side.Buf[:0], s.out.w.Buf[s.start:]...)
+	s.out.w.Buf = s.out.w.Buf[:s.start]
 }
 
 // executeSpecial handles commands that only one mode has, and those that hold no
@@ -242,12 +282,19 @@ func (s *Session) executeSpecial(spec *command.Spec) (done bool) {
 	c := &s.ctx
 	switch {
 	case spec.Has(command.OffLoop):
-		c.DB = c.Keyspace.Access(s.db, s.wall, s.srv.accessMode())
+		c.Use(s.db, s.wall, s.srv.accessMode())
 		s.goOffLoop(func() error { return spec.Run(c) }, func(err error) { s.finish(err, 0) })
 		return true
 	case spec.Has(command.RunsQueue) && s.tx.flags&command.OffLoop != 0 && !s.tx.dirty:
-		c.DB = c.Keyspace.Access(s.db, s.wall, s.srv.accessMode())
-		s.goOffLoop(s.execOffLoop, func(err error) { s.finish(err, 0) })
+		c.Use(s.db, s.wall, s.srv.accessMode())
+		before := s.lastWrite
+		s.goOffLoop(s.execOffLoop, func(err error) {
+			offset := s.lastWrite
+			if offset == before {
+				offset = 0
+			}
+			s.finish(err, offset)
+		})
 		return true
 	}
 	return false
@@ -264,10 +311,25 @@ func (srv *Server) wrongMode(spec *command.Spec) *resp.Error {
 	return nil
 }
 
-// accessMode says how expired keys are met: a replica hides them.
+func (srv *Server) isReplica() bool {
+	r := srv.o.Replica
+	return r != nil && r.IsReplica()
+}
+
+// accessMode says how expired keys are met: a replica hides them, as does a primary
+// whose writes are paused.
 func (srv *Server) accessMode() engine.AccessMode {
-	if r := srv.o.Replica; r != nil && r.IsReplica() {
+	if srv.isReplica() || srv.pause.active() {
 		return engine.ModeReplica
 	}
 	return engine.ModePrimary
+}
+
+// accessModeFor is accessMode for a command with these flags: one that may write to a
+// replica (replica-read-only no) deletes the expired keys that it meets, as in Redis.
+func (srv *Server) accessModeFor(flags command.Flags) engine.AccessMode {
+	if flags&command.Write != 0 {
+		return engine.ModePrimary // it would not run on any other replica
+	}
+	return srv.accessMode()
 }

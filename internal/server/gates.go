@@ -2,6 +2,7 @@ package server
 
 import (
 	"strings"
+	"time"
 
 	"github.com/redwingdb/redwing/internal/command"
 	"github.com/redwingdb/redwing/internal/resp"
@@ -59,18 +60,50 @@ func (s *Session) gate(spec *command.Spec) (admission, *resp.Error) {
 	}
 	// State of the node.
 	enqueue := s.tx.open && flags&command.Immediate == 0
-	if e := s.srv.condition(spec, flags, enqueue); e != nil {
+	if e := s.srv.condition(spec, flags, enqueue, s); e != nil {
 		return refused, e
+	}
+	// Paused.
+	if s.srv.pause.holds(flags, s.wall) {
+		s.parkPaused()
+		return parkedAtGate, nil
 	}
 	// Queue if in MULTI.
 	if enqueue {
 		return queueIt, nil
 	}
+	// Far ahead of the append-only file.
+	if hold := s.srv.o.Gates.HoldWriter; hold != nil && flags&command.Write != 0 && hold(s.wake) {
+		s.parkRetry()
+		return parkedAtGate, nil
+	}
+	// Writers that are ahead of a snapshot's user.
+	if flags&command.Write != 0 && s.slowedDown() {
+		return parkedAtGate, nil
+	}
 	return runIt, nil
 }
 
-// condition returns why the state of the node refuses a command, or nil.
-func (srv *Server) condition(spec *command.Spec, flags command.Flags, enqueue bool) *resp.Error {
+// slowedDown makes the session wait a little, once for each command, if writers are asked
+// to. It holds nothing meanwhile.
+func (s *Session) slowedDown() bool {
+	ask := s.srv.o.Gates.WriteDelay
+	if ask == nil || s.slowed {
+		return false
+	}
+	d := ask()
+	if d <= 0 {
+		return false
+	}
+	s.slowed = true
+	s.parkRetry()
+	s.conn.Alarm(time.Now().Add(d))
+	return true
+}
+
+// condition returns why the state of the node, or of the connection s, refuses a command,
+// or nil.
+func (srv *Server) condition(spec *command.Spec, flags command.Flags, enqueue bool, s *Session) *resp.Error {
 	g := &srv.o.Gates
 	// Memory. Queueing takes memory too.
 	if g.OverMemory != nil && (flags&command.DenyOOM != 0 || enqueue) && g.OverMemory() {
@@ -82,16 +115,32 @@ func (srv *Server) condition(spec *command.Spec, flags command.Flags, enqueue bo
 		if g.DiskError != nil && g.DiskError() {
 			return resp.ErrMisconfWrites
 		}
+		if g.Unlogged != nil {
+			if e := g.Unlogged(); e != nil {
+				return e
+			}
+		}
 	}
 	// Too few replicas.
 	if write && g.FewReplicas != nil && g.FewReplicas() {
 		return resp.ErrNoReplicas
 	}
-	if r := srv.o.Replica; r != nil && r.IsReplica() {
-		// Read-only replica.
-		if write && srv.o.Settings.ReplicaReads.Load() {
-			return resp.ErrReadOnly
+	r := srv.o.Replica
+	replica := r != nil && r.IsReplica()
+	if write && !replica {
+		if e := s.concernRefuses(); e != nil {
+			return e
 		}
+	}
+	// Read-only replica.
+	if replica && write && srv.o.Settings.ReplicaReads.Load() {
+		return resp.ErrReadOnly
+	}
+	// RESP2 pub/sub mode.
+	if s.subscribes && !s.out.w.RESP3 && flags&command.Subscribed == 0 {
+		return errSubscribed(spec)
+	}
+	if replica {
 		// Stale replica.
 		if flags&command.Stale == 0 && !srv.o.Settings.ServeStale.Load() && !r.LinkUp() {
 			return resp.ErrMasterDown
@@ -159,7 +208,10 @@ func (s *Session) locate(spec *command.Spec) {
 	s.route = routed{}
 	s.slots, s.names = s.slots[:0], s.names[:0]
 	if key := spec.SingleKey(); key != 0 && key < len(s.args) {
-		s.route.keyArg, s.route.slot = key, slots.Of(s.args[key])
+		s.route.keyArg = key
+		if s.route.slot = s.slot1; key != 1 || !s.hashed {
+			s.route.slot = slots.Of(s.args[key])
+		}
 		if s.srv.cluster != nil {
 			s.addKey(s.args[key], s.route.slot)
 		}
@@ -181,9 +233,7 @@ func (s *Session) addSlots(spec *command.Spec, args [][]byte) {
 	// Keys that cannot be told are for the handler to complain about.
 	s.keys, _ = spec.AppendKeys(s.keys[:0], args)
 	for _, k := range s.keys {
-		if k.Flags&command.NotKey == 0 {
-			s.addKey(args[k.Arg], slots.Of(args[k.Arg]))
-		}
+		s.addKey(args[k.Arg], slots.Of(args[k.Arg])) // a channel of a shard, too
 	}
 }
 
@@ -200,15 +250,15 @@ func (s *Session) routeTo(flags command.Flags) *resp.Error {
 	at := s.srv.viewNow()
 	v := Route(at.view, at.self, flags, s.slots, s.access(), Lease{s.now, s.srv.leaseUntil}, nil)
 	if v.Kind == Serve || v.Kind == Moved {
-		if e := s.srv.uncovered(at.view, flags); e != nil {
+		if e := s.srv.uncovered(at.view, flags); e != nil && !s.srv.shardChannel(flags) {
 			return e
 		}
 	}
 	switch v.Kind {
 	case Serve:
 		s.route.at, s.route.shard, s.route.slot = at, v.Shard, v.Slot
-		s.route.leased = v.Shard.Primary == at.self
-		if s.route.leased {
+		s.route.leased = v.Shard.Primary == at.self && flags&command.PubSub == 0
+		if s.route.leased { // a channel is never half-way moved
 			s.route.open = len(v.Shard.Open) > 0
 		}
 		return nil
@@ -222,6 +272,12 @@ func (s *Session) routeTo(flags command.Flags) *resp.Error {
 		}
 	}
 	return v.reply(s.srv.cluster.Endpoint)
+}
+
+// shardChannel reports whether a command is about a shard channel, which a cluster that
+// is down may still carry (cluster-allow-pubsubshard-when-down).
+func (srv *Server) shardChannel(flags command.Flags) bool {
+	return flags&command.PubSub != 0 && srv.o.Settings.ShardChannelsWhenDown.Load()
 }
 
 func (s *Session) access() Access { return Access{ReadOnly: s.readonly, Asking: s.asking} }
@@ -259,7 +315,7 @@ func (s *Session) recheck(flags command.Flags) (goOn bool, refusal *resp.Error) 
 	if s.spec.Has(command.RunsQueue) {
 		hold = cl.HeldAny() // its queue may hold a FLUSHALL
 	}
-	if hold == HoldAll || hold == HoldWrites && flags&command.Write != 0 {
+	if hold == HoldAll || hold == HoldWrites && flags&(command.Write|command.MayReplicate) != 0 {
 		s.parkRetry()
 		cl.AwaitHold(s.route.slot, s.wake)
 		return false, nil

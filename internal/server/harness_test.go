@@ -117,6 +117,9 @@ type harness struct {
 	log *effects.Log
 }
 
+// testLoops is how many event loops the servers of tests have.
+var testLoops = 1
+
 func newHarness(t testing.TB, change func(*Options), more ...command.Spec) *harness {
 	t.Helper()
 	table, err := command.NewTable(Specs(), testCommands(), more)
@@ -129,7 +132,7 @@ func newHarness(t testing.TB, change func(*Options), more ...command.Spec) *harn
 		t.Fatal(err)
 	}
 	t.Cleanup(ks.Close)
-	o := Options{Table: table, Keyspace: ks, Log: effects.NewLog(effects.Options{})}
+	o := Options{Table: table, Keyspace: ks, Log: effects.NewLog(effects.Options{}), Loops: testLoops}
 	if change != nil {
 		change(&o)
 	}
@@ -203,6 +206,7 @@ func (c *client) feed(b string) {
 	c.f.mu.Lock()
 	defer c.f.mu.Unlock()
 	c.s.Feed([]byte(b))
+	c.s.Sendable() // as a driver asks behind every call
 }
 
 // sent takes what may be sent.
@@ -225,6 +229,7 @@ func (c *client) wake() {
 	c.f.mu.Lock()
 	defer c.f.mu.Unlock()
 	c.s.Wake()
+	c.s.Sendable()
 }
 
 // settle waits until the session waits for nothing.

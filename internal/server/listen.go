@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 const (
@@ -46,9 +48,10 @@ func (srv *Server) Serve(ln net.Listener) error {
 	srv.mu.listeners[ln] = struct{}{}
 	srv.running.Add(1)
 	defer srv.running.Done()
-	if !srv.mu.sweeping {
-		srv.mu.sweeping = true
+	if !srv.mu.serving {
+		srv.mu.serving = true
 		srv.spawn(srv.sweep)
+		srv.startLoopsLocked()
 	}
 	srv.mu.Unlock()
 	defer func() {
@@ -71,6 +74,20 @@ func (srv *Server) Serve(ln net.Listener) error {
 			case <-time.After(acceptPause):
 			}
 		}
+	}
+}
+
+// startLoopsLocked starts the event loops; where one cannot be had there are fewer, and
+// without any each connection has a goroutine.
+func (srv *Server) startLoopsLocked() {
+	for range srv.o.Loops {
+		l, err := newLoop()
+		if err != nil {
+			srv.log.Warn("no event loop", zap.Error(err))
+			return
+		}
+		srv.mu.loops = append(srv.mu.loops, l)
+		srv.spawn(func() { l.run(srv.commit) })
 	}
 }
 
@@ -123,14 +140,15 @@ func (srv *Server) sweep() {
 			return
 		case <-t.C:
 		}
-		idle := srv.o.Settings.TimeoutSecs.Load()
-		soft := srv.o.Settings.OutputSoft.Load()
-		if idle == 0 && soft == 0 {
+		set := srv.o.Settings
+		idle := set.TimeoutSecs.Load()
+		if idle == 0 && set.OutputSoft.Load() == 0 && set.PubSubSoft.Load() == 0 {
 			continue
 		}
 		for _, s := range srv.sessions() {
 			s.conn.TryDo(func() {
-				s.sweep(idle*int64(time.Second), soft, srv.o.Settings.OutputSoftSecs.Load()*int64(time.Second))
+				soft, secs := s.softLimit()
+				s.sweep(idle*int64(time.Second), soft, secs*int64(time.Second))
 			})
 		}
 	}
@@ -140,7 +158,7 @@ func (srv *Server) sweep() {
 // soft output limit for softNanos.
 func (s *Session) sweep(idleNanos, softBytes, softNanos int64) {
 	idle := s.idleNanos()
-	if idleNanos > 0 && idle > idleNanos && s.wait == ready {
+	if idleNanos > 0 && idle > idleNanos && s.wait == ready && !s.subscribes {
 		s.kill()
 	}
 	if softBytes == 0 || int64(s.out.pending()) <= softBytes {

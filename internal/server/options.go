@@ -3,12 +3,14 @@ package server
 import (
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/redwingdb/redwing/internal/command"
 	"github.com/redwingdb/redwing/internal/effects"
 	"github.com/redwingdb/redwing/internal/engine"
+	"github.com/redwingdb/redwing/internal/pubsub"
 	"github.com/redwingdb/redwing/internal/resp"
 	"github.com/redwingdb/redwing/internal/slots"
 	"github.com/redwingdb/redwing/internal/topology"
@@ -72,14 +74,24 @@ type Auth interface {
 // the condition never holds. They are called for every command they concern and must
 // cost no more than an atomic load in the good case.
 type Gates struct {
-	// OverMemory reports whether maxmemory is exceeded and nothing can be evicted.
+	// OverMemory makes room where maxmemory is exceeded, within a bounded time, and
+	// reports whether nothing can be evicted. It is called with no shard locked.
 	OverMemory func() bool
 	// DiskError reports whether writes are refused since the last save failed.
 	DiskError func() bool
+	// Unlogged returns why writes are refused since the append-only file cannot be written,
+	// nil if it can or there is none.
+	Unlogged func() *resp.Error
+	// HoldWriter reports whether a write has to wait since the append-only file is far
+	// behind; wake, which never blocks, is called once when it may go on.
+	HoldWriter func(wake func()) (held bool)
 	// FewReplicas reports whether there are fewer good replicas than min-replicas-to-write.
 	FewReplicas func() bool
 	// Loading reports whether a data set is being loaded.
 	Loading func() bool
+	// WriteDelay returns how long a write is to wait before it locks anything, so that the
+	// users of snapshots keep up: 0 or a few milliseconds.
+	WriteDelay func() time.Duration
 }
 
 // Options are what a Server is built of.
@@ -90,6 +102,8 @@ type Options struct {
 	Log *effects.Log
 	// Watches is the table of watched keys. nil: the server makes its own.
 	Watches *command.Watches
+	// Events publishes what happens to keys; nil: nobody hears of it.
+	Events *command.Events
 	// Cluster is nil in plain mode.
 	Cluster Cluster
 	// Replica is nil for a node that can never be one.
@@ -97,6 +111,18 @@ type Options struct {
 	// Auth is nil where no password is set.
 	Auth  Auth
 	Gates Gates
+	// Links returns the connections of replication. nil: there are none.
+	Links func() []Link
+	// Hub knows who has subscribed to what. nil: the server makes its own.
+	Hub *pubsub.Hub
+	// Loops is how many event loops drive the connections that have a descriptor of their
+	// own, on Linux; 0: each connection has a goroutine. GOMAXPROCS should be at least two
+	// more, so that what else a node does never waits for a loop.
+	Loops int
+	// Commit, if set, is called before replies are sent: what was written is to be as durable
+	// as Settings wish. With inPlace the caller may be made to do it; where it is not done
+	// when Commit returns, replies with AwaitDurable wait for SetDurable.
+	Commit func(inPlace bool)
 	// Settings may be changed while the server runs. nil: the defaults.
 	Settings *Settings
 	Logger   *zap.Logger
@@ -131,15 +157,19 @@ type Settings struct {
 	OutputHard     atomic.Int64 // client-output-buffer-limit normal, bytes, 0: none
 	OutputSoft     atomic.Int64 // bytes, 0: none
 	OutputSoftSecs atomic.Int64 // how long OutputSoft may be exceeded
-	MaxClients     atomic.Int64 // maxclients
-	TimeoutSecs    atomic.Int64 // timeout of idle clients, 0: none
-	KeepAliveSecs  atomic.Int64 // tcp-keepalive, 0: off
-	ProtectedMode  atomic.Bool  // protected-mode
-	DebugCommand   atomic.Int32 // enable-debug-command, a DebugCommand
-	ReplicaReads   atomic.Bool  // replica-read-only
-	ServeStale     atomic.Bool  // replica-serve-stale-data
-	FullCoverage   atomic.Bool  // cluster-require-full-coverage
-	ReadsWhenDown  atomic.Bool  // cluster-allow-reads-when-down
+	// The same of client-output-buffer-limit pubsub, for clients that have subscribed.
+	PubSubHard, PubSubSoft, PubSubSoftSecs atomic.Int64
+	MaxClients                             atomic.Int64 // maxclients
+	TimeoutSecs                            atomic.Int64 // timeout of idle clients, 0: none
+	KeepAliveSecs                          atomic.Int64 // tcp-keepalive, 0: off
+	ProtectedMode                          atomic.Bool  // protected-mode
+	DebugCommand                           atomic.Int32 // enable-debug-command, a DebugCommand
+	ReplicaReads                           atomic.Bool  // replica-read-only
+	ServeStale                             atomic.Bool  // replica-serve-stale-data
+	FullCoverage                           atomic.Bool  // cluster-require-full-coverage
+	ReadsWhenDown                          atomic.Bool  // cluster-allow-reads-when-down
+	// cluster-allow-pubsubshard-when-down
+	ShardChannelsWhenDown atomic.Bool
 	// AwaitDurable withholds each reply until the newest effect of the slots that its
 	// command touched is durable (Server.SetDurable).
 	AwaitDurable atomic.Bool
@@ -155,5 +185,9 @@ func NewSettings() *Settings {
 	s.ProtectedMode.Store(true)
 	s.ReplicaReads.Store(true)
 	s.ServeStale.Store(true)
+	s.ShardChannelsWhenDown.Store(true)
+	s.PubSubHard.Store(32 << 20)
+	s.PubSubSoft.Store(8 << 20)
+	s.PubSubSoftSecs.Store(60)
 	return s
 }

@@ -11,16 +11,20 @@ import (
 // Block implements command.Client: it parks the session behind the command that is
 // running.
 func (s *Session) Block(deadline time.Time, resume func(out *resp.Writer, timedOut bool) bool, onEnd func()) (wake func()) {
-	s.toPark = &parkedBlock{deadline, resume, onEnd}
+	s.toPark = &parkedBlock{deadline: deadline, resume: resume, onEnd: onEnd}
 	return s.wake
 }
 
 // parkBlocked makes the session wait for what its command blocked on. The wake may
-// have come already; a first look is then only a post away.
+// have come already: to a command under the connection's lock it is still to be handled,
+// but that of one which ran off-loop has found nobody, so another look is asked for.
 func (s *Session) parkBlocked() {
 	s.wait = blocked
 	s.parked, s.toPark = s.toPark, nil
 	s.srv.stats.blocked.Add(1)
+	if w := s.parked.wait; w != nil && (w.Served() || w.ToRetry()) {
+		s.post()
+	}
 	if !s.parked.deadline.IsZero() {
 		s.conn.Alarm(s.parked.deadline)
 	}
@@ -29,11 +33,22 @@ func (s *Session) parkBlocked() {
 // tryResume asks the blocked command whether it is done.
 func (s *Session) tryResume() {
 	p := s.parked
-	timedOut := !p.deadline.IsZero() && !time.Now().Before(p.deadline)
+	timedOut := p.force == forceTimeout || !p.deadline.IsZero() && !time.Now().Before(p.deadline)
 	s.start = len(s.out.w.Buf)
-	if !p.resume(&s.out.w, timedOut) && !timedOut {
+	switch {
+	case p.wait != nil:
+		s.resumeWait(p.wait, timedOut)
+		return
+	case p.force == forceError:
+		s.out.w.Error(errUnblocked)
+	case !p.resume(&s.out.w, timedOut) && !timedOut:
 		return
 	}
+	s.resumed()
+}
+
+// resumed ends a block with the reply that stands in the output from s.start on.
+func (s *Session) resumed() {
 	s.unpark()
 	s.finishReply()
 	s.wait = ready

@@ -79,7 +79,13 @@ func Route(v *topology.View, self topology.NodeID, flags command.Flags, keys []K
 	if owner == nil {
 		return Verdict{Kind: DownUnowned, Slot: slot}
 	}
+	// A message on a shard channel is no data: no lease is asked for, and replicas carry
+	// it too.
+	channel := flags&command.PubSub != 0
 	if owner.Primary == self {
+		if channel {
+			return Verdict{Slot: slot, Shard: owner}
+		}
 		if lease.Until(owner.ID, owner.Term) <= lease.Now {
 			return Verdict{Kind: DownLease, Slot: slot, Shard: owner}
 		}
@@ -94,7 +100,7 @@ func Route(v *topology.View, self topology.NodeID, flags command.Flags, keys []K
 				return verdict
 			}
 		}
-		if mine == owner && st.ReadOnly && flags&command.Write == 0 {
+		if mine == owner && (st.ReadOnly || channel) && flags&command.Write == 0 {
 			return Verdict{Slot: slot, Shard: owner}
 		}
 	}

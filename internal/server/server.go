@@ -13,6 +13,7 @@ import (
 
 	"github.com/redwingdb/redwing/internal/clock"
 	"github.com/redwingdb/redwing/internal/command"
+	"github.com/redwingdb/redwing/internal/pubsub"
 	"github.com/redwingdb/redwing/internal/topology"
 )
 
@@ -25,14 +26,25 @@ type Server struct {
 	seen       atomic.Pointer[seenView]
 	leaseUntil func(shard topology.ShardID, term uint64) int64
 	watches    *command.Watches
+	waits      *command.Waits
+	pause      pause
+	hub        *pubsub.Hub
 	ping       *command.Spec
 	started    int64 // clock.Mono
 
-	stats   counters
-	specs   specTable
-	durable atomic.Int64 // log offset up to which replies may be sent
-	nextID  atomic.Uint64
-	count   atomic.Int64 // connections
+	stats    counters
+	specs    specTable
+	slotUses atomic.Pointer[slotUses] // nil: not counted
+	durable  atomic.Int64             // log offset up to which replies may be sent
+	unlogged atomic.Bool              // nothing more becomes durable (LoseDurable)
+	// confirmed is never nil.
+	confirmed atomic.Pointer[Confirmed]
+	awaiting  struct {
+		sync.Mutex
+		heap confirms // by the offset that each waits for
+	}
+	nextID atomic.Uint64
+	count  atomic.Int64 // connections
 
 	securityWarned atomic.Int64 // clock.Mono of the last warning, 0: none
 
@@ -41,12 +53,14 @@ type Server struct {
 		sync.Mutex
 		all       map[uint64]*Session
 		conns     map[*conn]struct{}
+		loops     []*loop // since the first Serve
+		nextLoop  int
 		taken     map[net.Conn]struct{} // handed over to a command that is at work
 		listeners map[net.Listener]struct{}
 		waiting   map[*Session]struct{} // with withheld replies
 		stopping  bool
 		stop      chan struct{} // closed when stopping
-		sweeping  bool
+		serving   bool          // Serve has been called
 	}
 }
 
@@ -71,8 +85,13 @@ func New(o Options) (*Server, error) {
 	}
 	srv := &Server{
 		o: o, log: o.Logger.Named("server"), cluster: o.Cluster, watches: o.Watches,
+		waits: command.NewWaits(o.Keyspace), hub: o.Hub,
 		ping: o.Table.Lookup([]byte("ping")), started: clock.Mono(),
 	}
+	if srv.hub == nil {
+		srv.hub = pubsub.NewHub()
+	}
+	srv.confirmed.Store(&Confirmed{})
 	srv.specs.of = make(map[*command.Spec]*SpecStats)
 	if o.Cluster != nil {
 		srv.leaseUntil = o.Cluster.LeaseUntil
@@ -86,7 +105,21 @@ func New(o Options) (*Server, error) {
 	return srv, nil
 }
 
-// Watches returns the table of watched keys, for those who apply streams.
+// Hearers returns who is told of changed keys, for those who apply streams.
+func (srv *Server) Hearers() command.Hearers {
+	return command.Hearers{
+		Watches: srv.watches, Waits: srv.waits, Events: srv.o.Events,
+		Publish: func(shard bool, channel, payload []byte) {
+			k := pubsub.Channel
+			if shard {
+				k = pubsub.Shard
+			}
+			srv.hub.Publish(k, channel, payload, 0)
+		},
+	}
+}
+
+// Watches returns the table of watched keys.
 func (srv *Server) Watches() *command.Watches { return srv.watches }
 
 // Settings returns what CONFIG SET may change.
@@ -104,6 +137,27 @@ func (srv *Server) SetDurable(offset int64) {
 			break
 		}
 	}
+	srv.wakeDurable()
+}
+
+// RestartDurable says that the log is durable up to offset, whatever was said before: the
+// log has begun anew, or durable is what nobody waits for (the largest offset there is).
+func (srv *Server) RestartDurable(offset int64) {
+	srv.unlogged.Store(false)
+	srv.durable.Store(offset)
+	srv.wakeDurable()
+}
+
+// LoseDurable says that nothing more will become durable until RestartDurable. Writes that
+// wait, and those that still come, are answered by an error in their place, since nobody
+// knows whether they survive; reads do not wait any more.
+func (srv *Server) LoseDurable() {
+	srv.unlogged.Store(true)
+	srv.wakeDurable()
+}
+
+// wakeDurable has all who wait look again.
+func (srv *Server) wakeDurable() {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	for s := range srv.mu.waiting {
@@ -112,8 +166,15 @@ func (srv *Server) SetDurable(offset int64) {
 	}
 }
 
-// awaitDurable has s woken by the next SetDurable. The owner calls it for each reply
-// that it withholds.
+// commit has what was written made as durable as it is to be before replies leave.
+func (srv *Server) commit(inPlace bool) {
+	if srv.o.Commit != nil {
+		srv.o.Commit(inPlace)
+	}
+}
+
+// awaitDurable has s woken by the next SetDurable. The owner calls it before it looks for
+// the last time whether what it withholds may go.
 func (srv *Server) awaitDurable(s *Session) {
 	srv.mu.Lock()
 	srv.mu.waiting[s] = struct{}{}
@@ -228,6 +289,12 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	for _, c := range conns {
 		c.shutdown()
 	}
+	srv.mu.Lock()
+	for _, l := range srv.mu.loops {
+		l.end()
+	}
+	srv.mu.loops = nil
+	srv.mu.Unlock()
 	done := make(chan struct{})
 	go func() {
 		srv.running.Wait()

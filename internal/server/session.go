@@ -10,6 +10,7 @@ import (
 	"github.com/redwingdb/redwing/internal/effects"
 	"github.com/redwingdb/redwing/internal/engine"
 	"github.com/redwingdb/redwing/internal/resp"
+	"github.com/redwingdb/redwing/internal/slots"
 )
 
 // waiting is what a session waits for; it runs no command meanwhile.
@@ -17,7 +18,7 @@ import (
 //	ready --shard owned / slot held / View stale--> retry ---Wake--> ready (run again)
 //	ready --Block------------------------------> blocked ---resume--> ready
 //	ready --off-loop or slow handler-----------> offLoop ---ended---> ready
-//	ready --too much withheld------------------> withheld --durable--> ready
+//	ready --too much withheld------------------> withheld --durable, confirmed--> ready
 type waiting uint8
 
 const (
@@ -25,7 +26,7 @@ const (
 	retry            // the command has not run and is run again from its gates
 	blocked          // the command parked itself (WAIT)
 	offLoop          // the handler runs elsewhere
-	withheld         // replies must become durable first
+	withheld         // replies must become durable, or be confirmed, first
 )
 
 // Session is one connection without its socket: bytes in, bytes out. It has one owner
@@ -51,18 +52,23 @@ type Session struct {
 	names  [][]byte // the keys that slots stand for
 
 	wait   waiting
-	args   [][]byte // the present request while it waits
-	argLen int      // its bytes in the input
+	args   [][]byte   // the present request while it waits
+	argLen int        // its bytes in the input
+	slot1  slots.Slot // of its first argument, where hashed is set
+	hashed bool
 	spec   *command.Spec
 	start  int    // where the present reply begins in the output
 	route  routed // how the present command was routed
 	fresh  bool   // the View has been freshened for the present command
+	slowed bool   // the present command has waited for the sake of a snapshot
 	parked *parkedBlock
+	again  *command.Wait // the present command waited for keys and is run again
 	// What the running handler, which may be off-loop, asks for; its end takes it up.
 	toPark *parkedBlock
 	toTake func(conn net.Conn, unread []byte)
 
 	now  int64 // clock.Mono at the end of the last command
+	turn int64 // clock.Mono at the last tick, since which the owner is at work
 	wall int64 // Unix milliseconds, read once an Advance or Wake
 	seen int64 // clock.Mono of the last input, for timeout and CLIENT LIST
 
@@ -75,6 +81,7 @@ type Session struct {
 	libName   string
 	libVer    string
 	noEvict   bool
+	concern   concern
 	replies   replyMode
 	lastWrite int64
 	tx        transaction
@@ -85,7 +92,17 @@ type Session struct {
 	ending bool // close once the output is sent
 	hijack func(conn net.Conn, unread []byte)
 
-	tally tally
+	// mail are messages that others have left for this session; whoever leaves one takes
+	// its lock, and nothing else while holding it.
+	mail       mailbox
+	mailed     atomic.Bool // there is some
+	subs       [3]map[string]struct{}
+	subscribes bool // to anything
+
+	waitsFor waitsFor
+
+	tally   tally
+	counted int64 // bytes of buffers held against maxmemory
 }
 
 type replyMode uint8
@@ -97,10 +114,12 @@ const (
 	replySkipNext           // and that of the command after it
 )
 
-// parkedBlock is a command that waits by Client.Block.
+// parkedBlock is a command that waits by Client.Block, or for keys.
 type parkedBlock struct {
 	deadline time.Time
 	resume   func(out *resp.Writer, timedOut bool) bool
+	wait     *command.Wait // instead of resume: it waits for keys
+	force    force
 	onEnd    func()
 }
 
@@ -119,7 +138,7 @@ func (srv *Server) newSession(conn Conn) *Session {
 	s.ctx.Client = s
 	s.ctx.Out = &s.out.w
 	s.tally.ctx = &s.ctx
-	s.ctx.Watches = srv.watches
+	s.ctx.Watches, s.ctx.Waits, s.ctx.Events = srv.watches, srv.waits, srv.o.Events
 	srv.register(s)
 	return s
 }
@@ -188,11 +207,7 @@ func (s *Session) Wake() {
 		return
 	}
 	s.tick()
-	s.out.sendable(s.srv.durable.Load())
-	if len(s.out.marks) > 0 {
-		// Before the driver asks what may be sent: no word of the log is missed.
-		s.srv.awaitDurable(s)
-	}
+	s.settleOutput()
 	switch s.wait {
 	case retry:
 		s.wait = ready
@@ -211,6 +226,7 @@ func (s *Session) Wake() {
 // tick reads the clocks: wall time stands still until the next tick.
 func (s *Session) tick() int64 {
 	s.now = clock.Mono()
+	s.turn = s.now
 	s.wall = clock.WallMillis()
 	return s.now
 }
@@ -219,6 +235,10 @@ func (s *Session) tick() int64 {
 func (s *Session) run() {
 	s.parser.MaxBulk = s.srv.o.Settings.MaxBulk.Load()
 	for s.wait == ready && !s.stopped() {
+		if s.mailed.Load() {
+			s.takeMail()
+			continue
+		}
 		req, ok := s.ahead.next()
 		if !ok {
 			if !s.parse() {
@@ -227,13 +247,26 @@ func (s *Session) run() {
 			continue
 		}
 		s.args, s.argLen = req.args, req.n
-		s.fresh = false
+		s.slot1, s.hashed = req.slot, req.hashed
+		s.fresh, s.slowed = false, false
 		s.dispatch()
 		s.used()
+	}
+	if s.mailed.Load() && !s.closed {
+		s.takeMail()
 	}
 	s.settle()
 	if s.wait != offLoop {
 		s.tally.flushIfDue(s.srv, s.now)
+		s.countBuffers(cap(s.in.buf) + cap(s.out.w.Buf) + cap(s.side.Buf) + s.tx.bytes)
+	}
+}
+
+// countBuffers holds bytes of buffers against maxmemory, instead of what was held before.
+func (s *Session) countBuffers(bytes int) {
+	if n := int64(bytes) - s.counted; n != 0 {
+		s.srv.o.Keyspace.CountBytes(n)
+		s.counted += n
 	}
 }
 
@@ -243,9 +276,9 @@ func (s *Session) used() {
 		return
 	}
 	s.in.r += s.argLen
-	s.args, s.argLen = nil, 0
+	s.args, s.argLen, s.again = nil, 0, nil
 	if s.out.full() {
-		s.out.sendable(s.srv.durable.Load())
+		s.settleOutput()
 		if s.out.full() {
 			s.wait = withheld
 		}
@@ -253,9 +286,7 @@ func (s *Session) used() {
 	if s.out.pending() >= flushBytes && len(s.out.marks) == 0 {
 		s.conn.Flush()
 	}
-	if hard := s.srv.o.Settings.OutputHard.Load(); hard > 0 && int64(s.out.pending()) > hard {
-		s.closed = true
-	}
+	s.checkOutput()
 }
 
 // settle ends a session whose client has gone once all it sent is answered.
@@ -277,7 +308,11 @@ func (s *Session) Sendable() []byte {
 	if s.closed {
 		return nil
 	}
-	return s.out.sendable(s.srv.durable.Load())
+	if s.settleOutput(); len(s.out.marks) > 0 {
+		s.awaitAgain()
+		s.settleOutput()
+	}
+	return s.out.sendable()
 }
 
 // Sent says that n bytes of Sendable have gone.
@@ -302,10 +337,13 @@ func (s *Session) Close() {
 	if s.parked != nil {
 		s.unpark()
 	}
+	s.unsubscribeAll()
 	if s.wait != offLoop { // else the end of the run does it
 		s.unwatch()
 		s.tally.flush(s.srv)
 	}
+	s.countBuffers(0)
+	s.srv.forgetConfirm(s)
 	s.srv.unregister(s)
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -337,6 +338,65 @@ func TestWithheldReplies(t *testing.T) {
 	if got := strings.Count(c.sent(), ":"); got != withheldMax+10 {
 		t.Errorf("%d replies", got)
 	}
+}
+
+// What cannot become durable is answered: a write by an error, a read and what saw no such
+// write as they are, in the order of the requests.
+func TestUnloggedReplies(t *testing.T) {
+	h := newHarness(t, func(o *Options) {
+		o.Settings = NewSettings()
+		o.Settings.AwaitDurable.Store(true)
+	})
+	h.log.SetBacklog(true, 1<<20)
+	h.log.TrackSlots()
+	c, d := h.client(), h.client()
+	unlogged := "-" + resp.ErrUnlogged.Error()
+	c.feed("set a 1\r\nget a\r\nping\r\nset b 1\r\n")
+	d.feed("get a\r\n")
+	c.expect("")
+	h.srv.LoseDurable()
+	c.wake()
+	c.expect(unlogged + "|$1|1|+PONG|" + unlogged)
+	d.wake()
+	d.expect("$1|1")
+	// Who has passed its gates before is answered like that, too; reads go on.
+	c.do("set a 2|get a", unlogged+"|$1|2")
+	// A new file has all of it.
+	h.srv.RestartDurable(h.log.Offset())
+	d.do("get a", "$1|2")
+	c.feed("set a 3\r\n")
+	c.expect("")
+	h.srv.RestartDurable(h.log.Offset())
+	c.wake()
+	c.expect("+OK")
+}
+
+func TestGatesOfTheLog(t *testing.T) {
+	var refuse atomic.Pointer[resp.Error]
+	var held []func()
+	var hold atomic.Bool
+	h := newHarness(t, func(o *Options) {
+		o.Gates.Unlogged = refuse.Load
+		o.Gates.HoldWriter = func(wake func()) bool {
+			if hold.Load() {
+				held = append(held, wake)
+			}
+			return hold.Load()
+		}
+	})
+	c := h.client()
+	refuse.Store(resp.NewError("MISCONF broken"))
+	c.do("set a 1|ping|get a|multi|set a 1", "-MISCONF broken|-MISCONF broken|$-1|+OK|-MISCONF broken")
+	c.do("exec", "-EXECABORT Transaction discarded because of previous errors.")
+	refuse.Store(nil)
+	hold.Store(true)
+	c.do("get a|multi|set a 1|incr a", "$-1|+OK|+QUEUED|+QUEUED") // only what runs waits
+	c.feed("exec\r\n")
+	c.expect("")
+	hold.Store(false)
+	held[0]()
+	c.wake()
+	c.expect("*2|+OK|:2")
 }
 
 func TestAllocatesNothing(t *testing.T) {

@@ -22,23 +22,23 @@ func Specs() []command.Spec {
 		{Name: "hello", Arity: -1, Flags: anywhere | command.Fast | command.NoAuth | command.AllowBusy,
 			Cats: acl.Connection, Shards: command.ShardsNone, Run: runHello,
 			Group: "connection", Since: "6.0.0", Summary: "Handshakes with the Redis server.", Complexity: "O(1)"},
-		{Name: "ping", Arity: -1, Flags: command.Fast, Cats: acl.Connection, Shards: command.ShardsNone, Run: runPing,
+		{Name: "ping", Arity: -1, Flags: command.Fast | command.Subscribed, Cats: acl.Connection, Shards: command.ShardsNone, Run: runPing,
 			Tips:  []string{"request_policy:all_shards", "response_policy:all_succeeded"},
 			Group: "connection", Since: "1.0.0", Summary: "Returns the server's liveliness response.", Complexity: "O(1)"},
 		{Name: "echo", Arity: 2, Flags: always | command.Fast, Cats: acl.Connection, Shards: command.ShardsNone, Run: runEcho,
 			Group: "connection", Since: "1.0.0", Summary: "Returns the given string.", Complexity: "O(1)"},
 		{Name: "select", Arity: 2, Flags: always | command.Fast, Cats: acl.Connection, Shards: command.ShardsNone, Run: runSelect,
 			Group: "connection", Since: "1.0.0", Summary: "Changes the selected database.", Complexity: "O(1)"},
-		{Name: "quit", Arity: -1, Flags: anywhere | command.Fast | command.NoAuth | command.AllowBusy | command.Immediate,
+		{Name: "quit", Arity: -1, Flags: anywhere | command.Fast | command.NoAuth | command.AllowBusy | command.Immediate | command.Subscribed,
 			Cats: acl.Connection, Shards: command.ShardsNone, Run: runQuit,
 			Group: "connection", Since: "1.0.0", Summary: "Closes the connection.", Complexity: "O(1)"},
-		{Name: "reset", Arity: 1, Flags: anywhere | command.Fast | command.NoAuth | command.AllowBusy | command.Immediate,
+		{Name: "reset", Arity: 1, Flags: anywhere | command.Fast | command.NoAuth | command.AllowBusy | command.Immediate | command.Subscribed,
 			Cats: acl.Connection, Shards: command.ShardsNone, Run: runReset,
 			Group: "connection", Since: "6.2.0", Summary: "Resets the connection.", Complexity: "O(1)"},
 		{Name: "client", Arity: -2, Subs: clientSpecs(),
 			Group: "connection", Since: "2.4.0", Summary: "A container for client connection commands.", Complexity: "Depends on subcommand."},
 	}
-	return append(append(specs, transactionSpecs()...), clusterModeSpecs()...)
+	return append(append(append(specs, transactionSpecs()...), clusterModeSpecs()...), subscriptionSpecs()...)
 }
 
 func transactionSpecs() []command.Spec {
@@ -88,6 +88,11 @@ func clientSpecs() []command.Spec {
 	list.Tips, list.Complexity = changing, "O(N) where N is the number of client connections"
 	kill := sub("kill", -3, command.Admin|anywhere|command.OffLoop, "2.4.0", "Terminates open connections.", runClientKill)
 	kill.Complexity = "O(N) where N is the number of client connections"
+	unblock := sub("unblock", -3, command.Admin|anywhere|command.OffLoop, "5.0.0", "Unblocks a client blocked by a blocking command from a different connection.", runClientUnblock)
+	unblock.Complexity = "O(log N) where N is the number of client connections"
+	pause := sub("pause", -3, command.Admin|anywhere, "3.0.0", "Suspends commands processing.", runClientPause)
+	unpause := sub("unpause", 2, command.Admin|anywhere, "6.2.0", "Resumes processing commands from paused clients.", runClientUnpause)
+	unpause.Complexity = "O(N) Where N is the number of paused clients"
 	setinfo := sub("setinfo", 4, anywhere, "7.2.0", "Sets information specific to the client or connection.", runClientSetInfo)
 	setinfo.Tips = onAllNodes
 	setname := sub("setname", 3, anywhere, "2.6.9", "Sets the connection name.", runClientSetName)
@@ -96,8 +101,9 @@ func clientSpecs() []command.Spec {
 		info, list,
 		setname,
 		sub("getname", 2, anywhere, "2.6.9", "Returns the name of the connection.", runClientGetName),
-		setinfo, kill,
+		setinfo, kill, unblock, pause, unpause,
 		sub("no-evict", 3, command.Admin|anywhere, "7.0.0", "Sets the client eviction mode of the connection.", runClientNoEvict),
+		sub("write-concern", -2, anywhere, "7.2.0", "Has the replies to the connection wait for the in-sync copies, or returns whether they do.", runClientWriteConcern),
 		sub("reply", 3, anywhere, "3.2.0", "Instructs the server whether to reply to commands.", runClientReply),
 		sub("help", 2, always, "5.0.0", "Returns helpful text about the different subcommands.", runClientHelp),
 	}

@@ -32,6 +32,8 @@ type Totals struct {
 	Hits, Misses                      int64
 	RejectedCalls, Errors             int64
 	Clients, Blocked                  int64
+	BlockingKeys, BlockingOnNoKey     int64 // keys that are waited for; whose end is, too
+	Channels, Patterns, ShardChannels int64 // with subscribers
 }
 
 const (
@@ -144,12 +146,16 @@ func (srv *Server) Totals(client command.Client) Totals {
 	self, _ := client.(*Session)
 	srv.collect(self)
 	st := &srv.stats
+	keys, gone := srv.waits.Keys()
+	channels, patterns, shard := srv.hub.Counts()
 	return Totals{
 		Commands: st.commands.Load(), NetInBytes: st.netIn.Load(), NetOutBytes: st.netOut.Load(),
 		Connections: st.connections.Load(), RefusedConnections: st.refused.Load(),
 		Hits: st.hits.Load(), Misses: st.misses.Load(),
 		RejectedCalls: st.rejected.Load(), Errors: st.errors.Load(),
 		Clients: int64(srv.Clients()), Blocked: st.blocked.Load(),
+		BlockingKeys: keys, BlockingOnNoKey: gone,
+		Channels: channels, Patterns: patterns, ShardChannels: shard,
 	}
 }
 

@@ -58,7 +58,7 @@ func (t *transaction) union(flags command.Flags) command.Flags {
 	if flags&command.RunsQueue == 0 || !t.open {
 		return flags
 	}
-	flags |= t.flags & (command.Write | command.ReadOnly | command.DenyOOM | command.OffLoop)
+	flags |= t.flags & (command.Write | command.MayReplicate | command.ReadOnly | command.DenyOOM | command.OffLoop)
 	return flags &^ (t.lacks & (command.Stale | command.Loading))
 }
 
@@ -96,7 +96,7 @@ func runExec(c *command.Ctx) error {
 		q := &tx.cmds[tx.next]
 		var err error
 		switch {
-		case c.Owner && q.mask == 0:
+		case c.Owner && (q.mask == 0 || q.spec.Has(command.PubSub)):
 			// It may change the connection, which belongs to its owner.
 			s.conn.Do(func() { err = s.runQueued(c, q) })
 		default:
@@ -139,9 +139,9 @@ func (s *Session) beginExec(c *command.Ctx) (done bool, err error) {
 // returns is ErrSlow. REQUIRES: the shards of q locked or owned.
 func (s *Session) runQueued(c *command.Ctx, q *queued) error {
 	start := len(c.Out.Buf)
-	c.DB = c.Keyspace.Access(s.db, c.Now(), s.srv.accessMode())
-	c.StageExpiry()
+	c.UseInExec(s.db, c.Now(), s.srv.accessModeFor(s.tx.flags))
 	c.Begin(q.spec, q.args, q.keyArg, q.slot)
+	events := c.Eventful()
 	var err error
 	if e := s.srv.wrongMode(q.spec); e != nil {
 		err = e
@@ -152,6 +152,7 @@ func (s *Session) runQueued(c *command.Ctx, q *queued) error {
 	case nil:
 		c.End()
 	case command.ErrSlow:
+		c.ForgetEvents(events)
 		return err
 	default:
 		s.replyError(c.Out, start, q.spec, err)
@@ -192,10 +193,10 @@ func (s *Session) execOffLoop() error {
 		switch {
 		case q.spec.Has(command.OffLoop):
 			err = s.runQueued(c, q)
-		case mask == 0:
+		case mask == 0 || q.spec.Has(command.PubSub):
 			s.conn.Do(func() { err = s.runQueued(c, q) })
 		default:
-			c.Keyspace.Own(mask)
+			mask = s.ownForWaiters(mask)
 			if log != nil && log.Active() {
 				s.block.Reset()
 				c.Block = &s.block
@@ -205,6 +206,10 @@ func (s *Session) execOffLoop() error {
 				s.lastWrite = log.Append(c.Block)
 			}
 			c.Block = nil
+			c.Emit(s.lastWrite)
+			if c.Pending() {
+				_ = s.serveWaiters(mask) // an owner is never asked to become one
+			}
 			c.Keyspace.Disown(mask)
 		}
 		if err != nil {

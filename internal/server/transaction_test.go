@@ -9,6 +9,7 @@ import (
 	"github.com/redwingdb/redwing/internal/clock"
 	"github.com/redwingdb/redwing/internal/command"
 	"github.com/redwingdb/redwing/internal/engine"
+	"github.com/redwingdb/redwing/internal/resp"
 	"github.com/redwingdb/redwing/internal/slots"
 )
 
@@ -136,7 +137,7 @@ func TestWatch(t *testing.T) {
 		c := h.client()
 		c.do("watch a", "+OK")
 		a := command.NewApplier(h.srv.o.Table, h.ks)
-		a.SetWatches(h.srv.Watches())
+		a.SetHearers(h.srv.Hearers())
 		if err := a.Apply(0, [][]byte{[]byte("set"), []byte("a"), []byte("9")}, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -201,12 +202,18 @@ func TestGateOrder(t *testing.T) {
 		o.Cluster = f
 		o.Auth = password("pw")
 		o.Replica = fakeReplica{gate("replica"), gate("stale")}
-		o.Gates = Gates{gate("memory"), gate("disk"), gate("replicas"), gate("loading")}
+		o.Gates = Gates{OverMemory: gate("memory"), DiskError: gate("disk"), FewReplicas: gate("replicas"), Loading: gate("loading"),
+			Unlogged: func() *resp.Error {
+				if shut["log"] {
+					return resp.NewError("MISCONF of the log")
+				}
+				return nil
+			}}
 	}, command.Spec{Name: "all", Arity: 2, Flags: command.Write | command.DenyOOM | command.Protected | command.NoMulti,
 		Keys: command.Key(command.KeyRW | command.KeyUpdate), Run: func(c *command.Ctx) error { c.Out.OK(); return nil }})
 	set := h.srv.Settings()
 	set.ServeStale.Store(false)
-	for _, g := range []string{"replica", "stale", "memory", "disk", "replicas", "loading"} {
+	for _, g := range []string{"replica", "stale", "memory", "disk", "log", "replicas", "loading"} {
 		shut[g] = true
 	}
 	c := h.client()
@@ -222,6 +229,7 @@ func TestGateOrder(t *testing.T) {
 		{"-MOVED 3300 10.0.0.2:7002", func() { f.view.Store(oneShardView()) }},
 		{"-OOM command not allowed when used memory > 'maxmemory'.", func() { shut["memory"] = false }},
 		{"-MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.", func() { shut["disk"] = false }},
+		{"-MISCONF of the log", func() { shut["log"] = false }},
 		{"-NOREPLICAS Not enough good replicas to write.", func() { shut["replicas"] = false }},
 		{"-READONLY You can't write against a read only replica.", func() { set.ReplicaReads.Store(false) }},
 		{"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", func() { shut["stale"] = false }},
@@ -241,7 +249,7 @@ func TestGateOrder(t *testing.T) {
 	c.do("multi|echo x|exec", "+OK|+QUEUED|*1|$1|x")
 	// EXEC passes with the flags of its queue.
 	shut["stale"], shut["loading"], shut["replica"] = false, false, false
-	shut["disk"], shut["replicas"] = false, false
+	shut["disk"], shut["log"], shut["replicas"] = false, false, false
 	c.do("multi|set b 1", "+OK|+QUEUED")
 	shut["memory"] = true
 	c.do("exec|exec", "-EXECABORT Transaction discarded because of: OOM command not allowed when used memory > 'maxmemory'.|-ERR EXEC without MULTI")

@@ -246,7 +246,8 @@ func TestLastCopyOfTheDead(t *testing.T) {
 		w.find(p.serving().Replicas[0]).p.kill()
 		p.kill()
 		w.after(300*ms, func() { w.restart(p.n, p) })
-		if w.until(w.now+4*second, func() bool { return w.primaryOf(shardID(0)) != nil }) < 0 || w.emptied == 0 {
+		// Its replica has time to come back with what is on its disk.
+		if w.until(w.now+10*second, func() bool { return w.primaryOf(shardID(0)) != nil }) < 0 || w.emptied == 0 {
 			t.Fatalf("seed %d: the shard does not come back\n%s", seed, strings.Join(w.trace, "\n"))
 		}
 	}

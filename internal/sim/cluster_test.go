@@ -19,17 +19,27 @@ type shape struct {
 	shards, replicas, voters int
 }
 
+// mode is what the data plane of a world does.
+type mode struct {
+	sync  bool // writes are synchronous
+	disks bool // data outlive the process
+}
+
 func nodeID(i int) topology.NodeID   { return topology.NodeID(fmt.Sprintf("%040x", i+1)) }
 func shardID(i int) topology.ShardID { return topology.ShardID(fmt.Sprintf("%040x", 0xa000+i)) }
 
 // newWorld builds a formed cluster: node i is the primary of shard i, the replicas
 // follow.
-func newWorld(seed uint64, sh shape, plant bugs) *world {
+func newWorld(seed uint64, sh shape, plant bugs) *world { return newWorldIn(mode{}, seed, sh, plant) }
+
+func newWorldIn(in mode, seed uint64, sh shape, plant bugs) *world {
 	w := &world{
-		rng:    rand.New(rand.NewPCG(seed, 0x72656477)),
-		cut:    map[[2]int]bool{},
-		bugs:   plant,
-		timing: failover.TimingOf(1500*time.Millisecond, 10),
+		rng:      rand.New(rand.NewPCG(seed, 0x72656477)),
+		cut:      map[[2]int]bool{},
+		bugs:     plant,
+		timing:   failover.TimingOf(1500*time.Millisecond, 10),
+		mode:     in,
+		answered: map[topology.ShardID]*answered{},
 	}
 	count := sh.shards * (1 + sh.replicas)
 	v := topology.NewView()
@@ -64,6 +74,10 @@ func newWorld(seed uint64, sh shape, plant bugs) *world {
 		w.voters = append(w.voters, nodeID(count-1-i))
 	}
 	apply(topology.SetVoters{Voters: w.voters})
+	if in.sync {
+		apply(topology.SetClusterConfig{SyncWrites: topology.SyncAlways})
+	}
+	w.truth = v
 	for i := range count {
 		n := &node{w: w, i: i, id: nodeID(i), rate: 0.976 + 0.048*w.rng.Float64(), skew: w.between(0, 1000*second)}
 		n.view, n.logLen = v, len(w.committed)

@@ -17,8 +17,8 @@ func shapeOf(seed uint64) shape {
 }
 
 // history plays one seed: chaos, healing, and what must hold after it.
-func history(seed uint64, plant bugs) (*world, error) {
-	w := newWorld(seed, shapeOf(seed), plant)
+func history(in mode, seed uint64, plant bugs) (*world, error) {
+	w := newWorldIn(in, seed, shapeOf(seed), plant)
 	w.run(1500 * ms)
 	w.chaos(w.now + 9*second)
 	if w.broken != nil {
@@ -54,7 +54,7 @@ func TestRandomFaults(t *testing.T) {
 	}
 	failovers := 0
 	for seed := first; seed < first+uint64(count); seed++ {
-		w, err := history(seed, bugs{})
+		w, err := history(mode{}, seed, bugs{})
 		if err != nil {
 			t.Fatalf("seed %d: %v\n%s\nreplay with -run TestRandomFaults -sim.seed=%d", seed, err, strings.Join(w.trace, "\n"), seed)
 		}

@@ -274,6 +274,7 @@ func (p *proc) commit() {
 	for _, x := range batch {
 		w.committed = append(w.committed, x.entry)
 	}
+	w.judge()
 	for i := range acked {
 		if w.nodes[i].raftTerm <= batch[last].term {
 			w.nodes[i].logLen = len(w.committed)
@@ -295,6 +296,9 @@ func (p *proc) commit() {
 
 // apply brings the node's View up to n committed entries.
 func (p *proc) apply(n int) {
+	if p.n == p.n.w.laggard {
+		return
+	}
 	for i := int(p.n.view.Index); i < n; i++ {
 		e := p.n.w.committed[i]
 		before := p.n.view

@@ -21,7 +21,20 @@ type node struct {
 	view     *topology.View
 	runs     int
 	p        *proc
+	disk     []uint64         // ids of writes
+	lives    []topology.RunID // runs before the present one
+	file     saved
+	loading  int64 // how long the next run loads its file
 }
+
+// saved is how far the data in a file are; without one it is zero.
+type saved struct {
+	term   uint64
+	offset int64
+}
+
+// save writes the data to the file, as they are now.
+func (p *proc) save() { p.n.file = saved{p.term, p.offset} }
 
 // proc is one life of a node.
 type proc struct {
@@ -57,9 +70,11 @@ type proc struct {
 	nextID uint64
 
 	// the data
+	data             *plane
 	term, linkedTerm uint64
 	offset           int64
 	linkedAt         int64
+	loadedAt         int64 // when its file is loaded
 	ghost            ghost
 }
 
@@ -106,10 +121,22 @@ func (n *node) boot(run topology.RunID) {
 	}
 	p.holder = failover.NewHolder(t, n.id, run)
 	p.watch = failover.NewWatch(w.timing, n.id)
+	if n.p != nil {
+		n.lives = append(n.lives, n.p.run)
+		if w.sync && w.disks {
+			p.term = n.p.term
+		}
+	}
+	p.data = n.newPlane(run)
+	p.offset = int64(len(p.data.writes))
 	n.p = p
 	p.heardLeader = p.now()
 	p.patience = w.between(200*ms, 400*ms)
 	p.linkedAt = p.now() - failover.NeverLinked
+	p.loadedAt = p.now() + n.loading
+	if n.file != (saved{}) {
+		p.term, p.offset = n.file.term, n.file.offset
+	}
 	w.tell("node %d starts as %s", n.i, run)
 	w.after(w.between(0, tick), p.tick)
 }
@@ -194,7 +221,11 @@ func (p *proc) tick() {
 	}
 	p.tickRaft()
 	p.tickBus()
-	p.tickData()
+	if p.n.w.sync {
+		p.tickSync()
+	} else {
+		p.tickData()
+	}
 	p.tickHolder()
 	if l := p.leader; l != nil {
 		p.perform(l, l.SetView(p.now(), p.n.view, p.n.w.voters))
@@ -220,6 +251,9 @@ func (p *proc) tickBus() {
 // follows the primary that its View names.
 func (p *proc) tickData() {
 	v, w := p.n.view, p.n.w
+	if p.now() < p.loadedAt {
+		return
+	}
 	if s := p.serving(); s != nil {
 		p.term = s.Term
 		p.offset++
@@ -260,7 +294,10 @@ func (w *world) find(id topology.NodeID) *node {
 }
 
 func (p *proc) progress() failover.Progress {
-	return failover.Progress{Term: p.term, Offset: p.offset, LinkedTerm: p.linkedTerm, LinkAgeNanos: p.now() - p.linkedAt}
+	if p.now() < p.loadedAt {
+		return failover.Progress{Loading: true}
+	}
+	return failover.Progress{Term: p.term, Offset: p.offset, LinkedTerm: p.linkedTerm, LinkAgeNanos: p.now() - p.linkedAt, FullSync: p.data.bare}
 }
 
 // tickHolder renews the lease, or repeats the Release.
@@ -415,6 +452,9 @@ func (p *proc) tickUpdate() {
 	}
 	p.nextUpdate = p.now() + 100*ms
 	u := topology.UpdateNode{Node: p.n.id, Incarnation: me.Incarnation, Run: p.run, Addr: me.Addr, Priority: me.Priority}
+	if w := p.n.w; w.sync && (w.disks || w.bugs.falseHeir) {
+		u.Continues = p.n.lives[max(0, len(p.n.lives)-64):]
+	}
 	p.forward(u)
 }
 

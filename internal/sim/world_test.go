@@ -44,6 +44,13 @@ type bugs struct {
 	longLease     bool // the primary counts a longer lease than the leader
 	noFence       bool // decisions of an old leader are not fenced by Lead
 	ignoreRelease bool // the primary goes on serving after its Release
+
+	majority   bool // sync replies wait for most of the in-sync set
+	viewOnly   bool // they do not wait for a copy whose Grow is under way
+	leavingOut bool // nor for one whose Shrink is
+	dropInSet  bool // a copy of the set is sent another data set
+	lateReply  bool // replies are sent without a lease
+	falseHeir  bool // a new run without data says that it continues the old one
 }
 
 // network is how bad the wires are.
@@ -73,6 +80,13 @@ type world struct {
 	onPropose func(*proc, topology.Promote)
 	failovers []failover.Event
 	emptied   int // promotions of a copy that came back empty
+
+	mode
+	truth    *topology.View // of all that is committed
+	writes   uint64         // ids given out
+	answered map[topology.ShardID]*answered
+	forgiven int
+	laggard  *node // applies nothing new
 }
 
 func (w *world) at(t int64, do func()) {

@@ -93,8 +93,27 @@ func (e UpdateNode) apply(b *builder) error {
 	if err := changed.validate(); err != nil {
 		return err
 	}
+	if len(e.Continues) > maxContinues {
+		return fmt.Errorf("%d runs before it: %w", len(e.Continues), ErrBadEntry)
+	}
+	s, err := b.shard(n.Shard)
+	if err != nil {
+		return err
+	}
+	s.succeed(Member{n.ID, e.Run}, e.Continues)
 	*n = changed
 	return nil
+}
+
+// succeed gives the place in the in-sync set of one of the runs of its node before it to
+// next.
+func (s *Shard) succeed(next Member, before []RunID) {
+	i := slices.IndexFunc(s.InSync, func(m Member) bool { return m.Node == next.Node && slices.Contains(before, m.Run) })
+	if i >= 0 && s.InSync[i] != next {
+		s.InSync = slices.Clone(s.InSync)
+		s.InSync[i] = next
+		s.SetVersion++
+	}
 }
 
 func (e RemoveNode) apply(b *builder) error {
@@ -111,7 +130,22 @@ func (e RemoveNode) apply(b *builder) error {
 	if err != nil {
 		return err
 	}
+	if err := b.Inherits(e.Node, e.Heir); err != nil {
+		return err
+	}
 	return b.remove(n)
+}
+
+// Inherits returns nil if heir is in the in-sync set of node's shard, or empty: nobody asks.
+func (v *View) Inherits(node, heir NodeID) error {
+	if heir == "" {
+		return nil
+	}
+	s, n := v.ShardOf(node), v.Node(heir)
+	if s == nil || n == nil || heir == node || !s.IsInSync(heir, n.Run) {
+		return fmt.Errorf("heir %.40s of node %.40s: %w", string(heir), string(node), ErrNotInSync)
+	}
+	return nil
 }
 
 // remove ends the membership of n and writes it into the removed list.
@@ -180,10 +214,10 @@ func (b *builder) leaveShard(n *Node, heir ShardID) error {
 
 func (b *builder) dropReplica(s *Shard, id NodeID) {
 	s.Replicas = slices.DeleteFunc(slices.Clone(s.Replicas), func(r NodeID) bool { return r == id })
-	if slices.ContainsFunc(s.InSync, func(m Member) bool { return m.Node == id }) {
-		s.InSync = slices.DeleteFunc(slices.Clone(s.InSync), func(m Member) bool { return m.Node == id })
-		s.SetVersion++
-	}
+	s.InSync = slices.DeleteFunc(slices.Clone(s.InSync), func(m Member) bool { return m.Node == id })
+	// Even if it was not in the set: a Grow that is under way knows nothing of what the
+	// node does until it comes back.
+	s.SetVersion++
 }
 
 func (e SetVoters) apply(b *builder) error {
@@ -230,6 +264,9 @@ func (e SetReplicaOf) apply(b *builder) error {
 		}
 		return nil
 	}
+	if err := b.Inherits(e.Node, e.Heir); err != nil {
+		return err
+	}
 	if err := b.leaveShard(n, e.Shard); err != nil {
 		return err
 	}
@@ -247,9 +284,25 @@ func (e SetClusterConfig) apply(b *builder) error {
 		return err
 	}
 	next := b.Config
-	next.SyncWrites = e.SyncWrites
+	if e.SyncWrites != "" {
+		next.SyncWrites = e.SyncWrites
+	}
+	if e.SyncMinCopies != nil {
+		next.SyncMinCopies = *e.SyncMinCopies
+	}
+	if e.SyncTimeoutMillis != nil {
+		next.SyncTimeoutMillis = *e.SyncTimeoutMillis
+	}
 	if err := next.validate(); err != nil {
 		return err
+	}
+	if next.InSyncOnly() && !b.Config.InSyncOnly() {
+		for i := range b.Shards {
+			if s := &b.Shards[i]; len(s.InSync) > 1 {
+				s.InSync = slices.DeleteFunc(slices.Clone(s.InSync), func(m Member) bool { return m.Node != s.Primary })
+				s.SetVersion++
+			}
+		}
 	}
 	b.Config = next
 	return nil
@@ -260,6 +313,12 @@ func (c *ClusterConfig) validate() error {
 	case "", SyncNo, SyncAllowed, SyncAlways:
 	default:
 		return fmt.Errorf("sync-writes %.32q: %w", string(c.SyncWrites), ErrBadEntry)
+	}
+	if c.SyncMinCopies < 0 || c.SyncMinCopies > MaxNodes {
+		return fmt.Errorf("sync-min-copies %d: %w", c.SyncMinCopies, ErrBadEntry)
+	}
+	if t := c.SyncTimeoutMillis; t != 0 && (t < MinSyncMillis || t > MaxSyncMillis) {
+		return fmt.Errorf("sync-timeout %d: %w", t, ErrBadEntry)
 	}
 	if c.NodeTimeoutMillis < 0 || c.NodeTimeoutMillis > 3600_000 {
 		return fmt.Errorf("cluster-node-timeout %d: %w", c.NodeTimeoutMillis, ErrBadEntry)

@@ -30,7 +30,7 @@ func (e Promote) apply(b *builder) error {
 	if n.Run != e.Run {
 		return fmt.Errorf("node %s is run %s, not %.16s: %w", n.ID, n.Run, e.Run, ErrStaleRun)
 	}
-	if b.Config.InSyncOnly() && e.Mode != PromoteTakeover && !s.IsInSync(n.ID, n.Run) {
+	if b.Config.InSyncOnly() && e.Mode != PromoteTakeover && !b.MayLead(s, n) {
 		return fmt.Errorf("node %s run %s: %w", n.ID, n.Run, ErrNotInSync)
 	}
 	if s.Primary != n.ID {

@@ -172,6 +172,11 @@ func TestInSyncOnly(t *testing.T) {
 	s.refused(ErrNotInSync, p)
 	s.ok(GrowInSync{Shard: testShard(0), Term: p.Term, Version: 2, Member: Member{testNode(2), testRun(2)}})
 	s.ok(p)
+	// The old primary has come back as another run, and had not been in the set of the
+	// new term: its data do not count, whatever it says.
+	s.ok(UpdateNode{Node: testNode(0), Incarnation: 1, Run: testRun(20), Continues: []RunID{testRun(0)}, Addr: Addr{"10.0.0.1", 7000, 17000}})
+	s.refused(ErrNotInSync, Promote{Shard: testShard(0), Term: s.shard(0).Term, Candidate: testNode(0), Run: testRun(20), Mode: PromoteAuto})
+	s.ok(UpdateNode{Node: testNode(0), Incarnation: 1, Run: testRun(0), Addr: Addr{"10.0.0.1", 7000, 17000}})
 	// TAKEOVER passes the rule.
 	s.ok(Promote{Shard: testShard(0), Term: s.shard(0).Term, Candidate: testNode(0), Run: testRun(0), Mode: PromoteTakeover})
 }
@@ -265,6 +270,31 @@ func TestReplicas(t *testing.T) {
 	}
 }
 
+// TestHeir: of two in-sync copies that leave, each relying on the other, one stays.
+func TestHeir(t *testing.T) {
+	s := pair(t)
+	s.ok(JoinNode{Node: member(3, 3), Shard: testShard(3)})
+	s.ok(SetReplicaOf{Node: testNode(3), Incarnation: 1, Shard: testShard(0)})
+	leave := func(i, heir int) RemoveNode {
+		return RemoveNode{Node: testNode(i), Incarnation: 1, Heir: testNode(heir)}
+	}
+	s.refused(ErrNotInSync, leave(2, 3)) // not in the set yet
+	for _, i := range []int{2, 3} {
+		sh := s.shard(0)
+		s.ok(GrowInSync{Shard: sh.ID, Term: sh.Term, Version: sh.SetVersion, Member: Member{testNode(i), testRun(i)}})
+	}
+	s.refused(ErrNotInSync, leave(2, 2))
+	s.refused(ErrNotInSync, leave(2, 1)) // of another shard
+	s.refused(ErrNotInSync, leave(2, 9)) // nobody
+	move := SetReplicaOf{Node: testNode(2), Incarnation: 1, Shard: testShard(1), Heir: testNode(1)}
+	s.refused(ErrNotInSync, move)
+	s.ok(leave(2, 3))
+	s.refused(ErrNotInSync, leave(3, 2))
+	s.ok(UpdateNode{Node: testNode(0), Incarnation: 1, Run: testRun(20), Addr: member(0, 0).Addr, Priority: 100})
+	s.refused(ErrNotInSync, leave(3, 0)) // the primary has lost its memory
+	s.ok(RemoveNode{Node: testNode(3), Incarnation: 1})
+}
+
 func TestOpenSlots(t *testing.T) {
 	s := pair(t)
 	a, b := testShard(0), testShard(1)
@@ -337,4 +367,73 @@ func TestVoters(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	s.refused(ErrUnknownNode, SetVoters{Voters: []NodeID{testNode(9)}})
+}
+
+// TestRunsOfInSyncCopies: a new run is in the set only as one that goes on with the
+// data of the one before; and where no run of the set lives any more, each of its nodes
+// must have come back before one of them is promoted, and no other node is.
+func TestRunsOfInSyncCopies(t *testing.T) {
+	s := pair(t)
+	a := testShard(0)
+	addr := Addr{"10.0.0.1", 7000, 17000}
+	s.ok(JoinNode{Node: member(3, 3), Shard: testShard(3)})
+	s.ok(SetReplicaOf{Node: testNode(3), Incarnation: 1, Shard: a})
+	s.ok(SetClusterConfig{SyncWrites: SyncAlways})
+	term, version := s.shard(0).Term, s.shard(0).SetVersion
+	s.ok(GrowInSync{Shard: a, Term: term, Version: version, Member: Member{testNode(2), testRun(2)}})
+	promote := func(node, run int) Promote {
+		return Promote{Shard: a, Term: s.shard(0).Term, Candidate: testNode(node), Run: testRun(run), Mode: PromoteAuto}
+	}
+
+	s.ok(UpdateNode{Node: testNode(2), Incarnation: 1, Run: testRun(12), Continues: []RunID{testRun(2)}, Addr: addr})
+	if sh := s.shard(0); !sh.IsInSync(testNode(2), testRun(12)) || sh.IsInSync(testNode(2), testRun(2)) || sh.SetVersion != version+2 {
+		t.Fatalf("%+v", sh)
+	}
+	s.ok(UpdateNode{Node: testNode(0), Incarnation: 1, Run: testRun(10), Continues: []RunID{testRun(0)}, Addr: addr})
+	if s.v.IsPrimary(testNode(0), testRun(10)) || !s.shard(0).IsInSync(testNode(0), testRun(10)) {
+		t.Fatal("a new run of the primary serves only when it is promoted")
+	}
+	s.refused(ErrNotInSync, promote(3, 3))
+	s.ok(promote(0, 10))
+
+	// Both of the set lose their memory.
+	version = s.shard(0).SetVersion
+	s.ok(GrowInSync{Shard: a, Term: s.shard(0).Term, Version: version, Member: Member{testNode(2), testRun(12)}})
+	s.ok(UpdateNode{Node: testNode(2), Incarnation: 1, Run: testRun(22), Addr: addr})
+	s.refused(ErrNotInSync, promote(2, 22)) // the primary lives
+	s.ok(UpdateNode{Node: testNode(0), Incarnation: 1, Run: testRun(30), Addr: addr})
+	s.refused(ErrNotInSync, promote(3, 3))
+	s.ok(promote(2, 22))
+	if got := s.shard(0).InSync; len(got) != 1 || got[0] != (Member{testNode(2), testRun(22)}) {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestClusterConfig(t *testing.T) {
+	s := pair(t)
+	a := testShard(0)
+	two, none, short := 2, 0, 99
+	if c := s.v.Config; c.InSyncOnly() || c.SyncTimeout() != defaultSyncMilli || c.MinCopies(s.shard(0)) != 1 {
+		t.Errorf("%+v", c)
+	}
+	s.refused(ErrBadEntry, SetClusterConfig{SyncTimeoutMillis: &short})
+	s.ok(SetClusterConfig{SyncWrites: SyncAllowed, SyncMinCopies: &two})
+	grow := GrowInSync{Shard: a, Term: s.shard(0).Term, Version: s.shard(0).SetVersion, Member: Member{testNode(2), testRun(2)}}
+	s.ok(grow)
+	s.ok(SetClusterConfig{SyncWrites: SyncAlways})
+	if c := s.v.Config; c.MinCopies(s.shard(0)) != 2 || len(s.shard(0).InSync) != 2 {
+		t.Errorf("what is not named changed: %+v, %+v", c, s.shard(0))
+	}
+	// Nobody keeps the sets while synchronous writes are not allowed.
+	s.ok(SetClusterConfig{SyncWrites: SyncNo, SyncMinCopies: &none})
+	s.ok(SetClusterConfig{SyncWrites: SyncAllowed})
+	if len(s.shard(0).InSync) != 1 || s.v.Config.MinCopies(s.shard(0)) != 1 {
+		t.Errorf("%+v", s.shard(0))
+	}
+	s.refused(ErrStaleSet, grow)
+	for copies, want := range map[int]int{1: 1, 2: 1, 3: 2, 4: 2, 5: 3} {
+		if got := s.v.Config.MinCopies(&Shard{Replicas: make([]NodeID, copies-1)}); got != want {
+			t.Errorf("%d copies: %d", copies, got)
+		}
+	}
 }

@@ -90,7 +90,7 @@ func (v *View) checkShards() error {
 }
 
 func (v *View) checkInSync(s *Shard) error {
-	if !s.IsInSync(s.Primary, s.PrimaryRun) {
+	if !s.inSyncNode(s.Primary) {
 		return broken("shard %s: the primary is not in its in-sync set", s.ID)
 	}
 	seen := map[NodeID]bool{}

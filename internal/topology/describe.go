@@ -43,11 +43,25 @@ func Describe(e Entry) string {
 	case BumpEpoch:
 		return fmt.Sprintf("new epoch for shard %.8s", e.Shard)
 	case SetClusterConfig:
-		return fmt.Sprintf("sync-writes %s", e.SyncWrites)
+		return describeConfig(&e)
 	case Batch:
 		return fmt.Sprintf("%d entries as one", len(e.Entries))
 	}
 	return string(e.Kind())
+}
+
+func describeConfig(e *SetClusterConfig) string {
+	text := "cluster settings:"
+	if e.SyncWrites != "" {
+		text += " sync-writes " + string(e.SyncWrites)
+	}
+	if e.SyncMinCopies != nil {
+		text += fmt.Sprintf(" sync-min-copies %d", *e.SyncMinCopies)
+	}
+	if e.SyncTimeoutMillis != nil {
+		text += fmt.Sprintf(" sync-timeout %d ms", *e.SyncTimeoutMillis)
+	}
+	return text
 }
 
 func describePromote(e *Promote) string {

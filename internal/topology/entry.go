@@ -78,7 +78,8 @@ type JoinNode struct {
 }
 
 // UpdateNode announces the run and the addresses of a member. A primary that
-// announces a new run serves nothing until a Promote names that run.
+// announces a new run serves nothing until a Promote names that run. A new run has
+// lost its place in the in-sync set, unless it Continues the run that had it.
 type UpdateNode struct {
 	Header
 	Node        NodeID `json:"node"`
@@ -88,6 +89,10 @@ type UpdateNode struct {
 	Hostname    string `json:"hostname,omitempty"`
 	Zone        string `json:"zone,omitempty"`
 	Priority    int    `json:"priority"`
+	// Continues are runs whose data this one has brought back from its disk, all that
+	// they had ever acknowledged (appendfsync always): the last one, and those before it
+	// as far as they may not have been announced.
+	Continues []RunID `json:"continues,omitempty"`
 }
 
 // RemoveNode ends a membership. Refused with ErrOwnsSlots for the primary of
@@ -96,6 +101,10 @@ type RemoveNode struct {
 	Header
 	Node        NodeID `json:"node"`
 	Incarnation uint64 `json:"incarnation"`
+	// Heir is a copy that keeps what an in-sync copy gives up with its membership; empty:
+	// nobody asks. Refused with ErrNotInSync unless its run is in the set: two copies that
+	// leave at once cannot rely on each other.
+	Heir NodeID `json:"heir,omitempty"`
 }
 
 // Lead is the first entry of a leader, in its raft term; it gives leases and
@@ -140,6 +149,7 @@ type SetReplicaOf struct {
 	Node        NodeID  `json:"node"`
 	Incarnation uint64  `json:"incarnation"`
 	Shard       ShardID `json:"shard"`
+	Heir        NodeID  `json:"heir,omitempty"` // as that of RemoveNode
 }
 
 // PromoteMode is why and how a primary is named.
@@ -250,10 +260,15 @@ type BumpEpoch struct {
 	Shard ShardID `json:"shard"`
 }
 
-// SetClusterConfig changes the settings of the whole cluster.
+// SetClusterConfig changes settings of the whole cluster; what it does not name stays
+// as it is. Where synchronous writes become allowed each in-sync set begins with the
+// primary alone: nobody has kept the sets meanwhile.
 type SetClusterConfig struct {
 	Header
-	SyncWrites SyncWrites `json:"syncWrites"`
+	SyncWrites SyncWrites `json:"syncWrites,omitempty"`
+	// SyncMinCopies and SyncTimeoutMillis go back to their defaults with 0.
+	SyncMinCopies     *int `json:"syncMinCopies,omitempty"`
+	SyncTimeoutMillis *int `json:"syncTimeoutMillis,omitempty"`
 }
 
 // Batch applies entries in their order, all or none (a MULTI of CLUSTER commands).

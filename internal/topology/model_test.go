@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/redwingdb/redwing/internal/slots"
@@ -121,9 +122,17 @@ func (r *stream) entry() Entry {
 		return e
 	case 3:
 		r.runs++
-		return UpdateNode{Header: h, Node: id, Incarnation: incarnation, Run: testRun(r.runs), Priority: r.IntN(200)}
+		e := UpdateNode{Header: h, Node: id, Incarnation: incarnation, Run: testRun(r.runs), Priority: r.IntN(200)}
+		if r.IntN(2) == 0 {
+			e.Continues = []RunID{run, testRun(1 << 21)}
+		}
+		return e
 	case 4:
-		return RemoveNode{Header: h, Node: id, Incarnation: incarnation}
+		e := RemoveNode{Header: h, Node: id, Incarnation: incarnation}
+		if i&1 != 0 {
+			e.Heir = s.Primary
+		}
+		return e
 	case 5:
 		return SetVoters{Header: h, Voters: []NodeID{id, r.node()}}
 	case 6, 7:
@@ -133,7 +142,11 @@ func (r *stream) entry() Entry {
 		}
 		return e
 	case 8, 9:
-		return SetReplicaOf{Header: h, Node: id, Incarnation: incarnation, Shard: s.ID}
+		e := SetReplicaOf{Header: h, Node: id, Incarnation: incarnation, Shard: s.ID}
+		if i == 0 {
+			e.Heir = s.Primary
+		}
+		return e
 	case 10, 11:
 		candidate := id
 		if copies := s.Copies(); r.IntN(4) != 0 {
@@ -180,7 +193,12 @@ func (r *stream) entry() Entry {
 			return Lead{h, r.near(r.v.LeadTerm + 1), id}
 		}
 		if r.IntN(3) == 0 {
-			return SetClusterConfig{h, []SyncWrites{SyncNo, SyncNo, SyncAllowed, "maybe"}[r.IntN(4)]}
+			e := SetClusterConfig{Header: h, SyncWrites: []SyncWrites{SyncNo, SyncAllowed, SyncAlways, "", "maybe"}[r.IntN(5)]}
+			if r.IntN(2) == 0 {
+				copies, millis := r.IntN(3), 50*r.IntN(4)
+				e.SyncMinCopies, e.SyncTimeoutMillis = &copies, &millis
+			}
+			return e
 		}
 		return BumpEpoch{h, s.ID}
 	}
@@ -293,7 +311,63 @@ func checkStep(before, next *View, index uint64, e Entry, err error) error {
 			return fmt.Errorf("slots of %s changed, its epoch did not", s.ID)
 		}
 	}
+	if err := checkSets(before, next, e); err != nil {
+		return err
+	}
 	return checkTaken(before, next, e)
+}
+
+// checkSets holds the rules of in-sync sets: within a term a copy gets in by Grow alone
+// (or as the next run of one that is in), every change moves the version on, and where
+// only in-sync copies may lead no other becomes the primary but by TAKEOVER, alone in
+// its set.
+func checkSets(before, next *View, e Entry) error {
+	if e.Kind() == KindBatch {
+		return nil // its entries are applied by the same code
+	}
+	for i := range before.Shards {
+		old := &before.Shards[i]
+		s := next.ShardByID(old.ID)
+		if s == nil {
+			continue
+		}
+		if s.Term == old.Term {
+			if !slices.Equal(s.InSync, old.InSync) && s.SetVersion <= old.SetVersion {
+				return fmt.Errorf("the set of %s changed at version %d", s.ID, s.SetVersion)
+			}
+			for _, m := range s.InSync {
+				grow, grows := e.(GrowInSync)
+				update, updates := e.(UpdateNode)
+				switch {
+				case old.IsInSync(m.Node, m.Run):
+				case grows && grow.Member == m && grow.Version == old.SetVersion:
+				case updates && update.Node == m.Node && update.Run == m.Run && slices.ContainsFunc(update.Continues, func(r RunID) bool { return old.IsInSync(m.Node, r) }):
+				default:
+					return fmt.Errorf("%s got into the set of %s by %s", m.Node, s.ID, e.Kind())
+				}
+			}
+			continue
+		}
+		if len(s.InSync) != 1 || s.InSync[0] != (Member{s.Primary, s.PrimaryRun}) {
+			return fmt.Errorf("%s begins term %d with the set %v", s.ID, s.Term, s.InSync)
+		}
+		p, promotes := e.(Promote)
+		if !promotes || !before.Config.InSyncOnly() || p.Mode == PromoteTakeover {
+			continue
+		}
+		if old.IsInSync(p.Candidate, p.Run) {
+			continue
+		}
+		for _, m := range old.InSync {
+			if before.Node(m.Node).Run == m.Run {
+				return fmt.Errorf("%s was promoted, and %s was in sync", p.Candidate, m.Node)
+			}
+		}
+		if !slices.ContainsFunc(old.InSync, func(m Member) bool { return m.Node == p.Candidate }) {
+			return fmt.Errorf("%s was promoted, and was never in sync", p.Candidate)
+		}
+	}
+	return nil
 }
 
 // checkTaken holds that nothing takes a slot from a live owner: what a shard lost

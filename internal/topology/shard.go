@@ -19,8 +19,9 @@ type Shard struct {
 	PrimaryRun RunID     `json:"primaryRun"`
 	Replicas   []NodeID  `json:"replicas,omitempty"`
 	Slots      slots.Set `json:"slots"`
-	// InSync are the copies that hold every write confirmed to a sync client,
-	// the primary among them. SetVersion counts its changes within the term.
+	// InSync are the copies that hold every write confirmed to a sync client, the
+	// primary among them (as PrimaryRun, or as a later run that goes on with its data).
+	// SetVersion counts the changes within the term.
 	InSync     []Member `json:"inSync"`
 	SetVersion uint64   `json:"setVersion"`
 	// Open are slots half-way through the classic SETSLOT path, by slot.
@@ -63,6 +64,11 @@ func (s *Shard) Copies() []NodeID {
 // IsInSync reports whether the run of node is in the in-sync set.
 func (s *Shard) IsInSync(node NodeID, run RunID) bool {
 	return slices.Contains(s.InSync, Member{node, run})
+}
+
+// inSyncNode reports whether any run of node is in the in-sync set.
+func (s *Shard) inSyncNode(node NodeID) bool {
+	return slices.ContainsFunc(s.InSync, func(m Member) bool { return m.Node == node })
 }
 
 // OpenSlotAt returns the open state of slot in s, or nil.

@@ -19,7 +19,15 @@ const (
 	maxOpenSlots     = slots.Count
 	maxBatch         = 64
 	maxReleases      = 1024
+	maxContinues     = 64
 	defaultNodeMilli = 1500
+	defaultSyncMilli = 2000
+)
+
+// MinSyncMillis and MaxSyncMillis bound sync-timeout, where it is not the default.
+const (
+	MinSyncMillis = 100
+	MaxSyncMillis = 3600_000
 )
 
 // View is the committed topology at one index of the log. It is immutable: who
@@ -62,6 +70,12 @@ type View struct {
 type ClusterConfig struct {
 	// SyncWrites is no, allowed or always; empty means no.
 	SyncWrites SyncWrites `json:"syncWrites,omitempty"`
+	// SyncMinCopies is sync-min-copies, the smallest in-sync set that may acknowledge;
+	// 0 means half of a shard's copies, rounded up.
+	SyncMinCopies int `json:"syncMinCopies,omitempty"`
+	// SyncTimeoutMillis is sync-timeout, how long a reply waits for the in-sync set; 0
+	// means 2000.
+	SyncTimeoutMillis int `json:"syncTimeoutMillis,omitempty"`
 	// NodeTimeoutMillis is the cluster-node-timeout the cluster was formed with;
 	// 0 means 1500. The length of leases follows from it on every node, which is
 	// why it is fixed when the cluster is formed: a leader that counted with
@@ -75,6 +89,22 @@ func (c *ClusterConfig) NodeTimeout() int {
 		return defaultNodeMilli
 	}
 	return c.NodeTimeoutMillis
+}
+
+// SyncTimeout returns SyncTimeoutMillis or its default.
+func (c *ClusterConfig) SyncTimeout() int {
+	if c.SyncTimeoutMillis == 0 {
+		return defaultSyncMilli
+	}
+	return c.SyncTimeoutMillis
+}
+
+// MinCopies returns the smallest in-sync set of s that may acknowledge.
+func (c *ClusterConfig) MinCopies(s *Shard) int {
+	if c.SyncMinCopies == 0 {
+		return (len(s.Replicas) + 2) / 2
+	}
+	return c.SyncMinCopies
 }
 
 // SyncWrites says whether clients may ask for synchronous writes.
@@ -207,6 +237,23 @@ func (v *View) Voters() []NodeID {
 		}
 	}
 	return out
+}
+
+// MayLead reports whether the present run of n may become the primary of s where only
+// in-sync copies may: it is in the in-sync set. If no run of the set is alive, since
+// every node of it has announced another one, what a node of the set has brought back
+// from its disk is the best there is, and any of them may.
+func (v *View) MayLead(s *Shard, n *Node) bool {
+	return s.IsInSync(n.ID, n.Run) || s.inSyncNode(n.ID) && v.InSyncLost(s)
+}
+
+// InSyncLost reports whether every node of the in-sync set of s has announced another
+// run than the one in the set.
+func (v *View) InSyncLost(s *Shard) bool {
+	return !slices.ContainsFunc(s.InSync, func(m Member) bool {
+		n := v.Node(m.Node)
+		return n != nil && n.Run == m.Run
+	})
 }
 
 // Move returns the job with this id, open or ended, or nil.

@@ -41,15 +41,15 @@ func TestRealClients(t *testing.T) {
 	waitReplicated(t, cluster)
 	w.longestGap()
 	began := time.Now()
-	victim.kill()
+	victim.Kill()
 	w.awaitAcked(20 * time.Second)
 	t.Logf("kill -9 of %s: writes were unavailable for %.2f s (all keys written again after %.2f s)",
-		victim.addr, w.longestGap().Seconds(), time.Since(began).Seconds())
+		victim.Addr, w.longestGap().Seconds(), time.Since(began).Seconds())
 	w.verify("after the failover")
 	checkKeys(t, client, keys, "after the failover")
 
-	victim.start()
-	victim.await()
+	victim.Start()
+	victim.AwaitLoaded()
 	realnode.Eventually(t, 30*time.Second, func() error { return linkedReplica(victim) })
 	cluster.awaitHealthy(t)
 	w.awaitConfirmed(10 * time.Second)
@@ -57,16 +57,16 @@ func TestRealClients(t *testing.T) {
 
 	primaries := cluster.byRole(t, "master")
 	before := slotCount(t, primaries[0])
-	clusterctl(t, primaries[0], "reshard", "--yes", "--to", primaries[0].addr, "--slots", "2000")
+	clusterctl(t, primaries[0], "reshard", "--yes", "--to", primaries[0].Addr, "--slots", "2000")
 	if after := slotCount(t, primaries[0]); after != before+2000 {
-		t.Fatalf("%s owns %d slots, had %d, and was to get 2000", primaries[0].addr, after, before)
+		t.Fatalf("%s owns %d slots, had %d, and was to get 2000", primaries[0].Addr, after, before)
 	}
 	w.awaitConfirmed(10 * time.Second)
 	w.verify("after resharding 2000 slots")
 	checkKeys(t, client, keys, "after resharding")
 
 	extra := start(t, 1)[0]
-	clusterctl(t, cluster[0], "add-node", "--yes", extra.addr)
+	clusterctl(t, cluster[0], "add-node", "--yes", extra.Addr)
 	clusterctl(t, cluster[0], "rebalance", "--yes", "--use-empty")
 	if n := slotCount(t, extra); n < 4000 || n > 4200 {
 		t.Fatalf("the added primary owns %d slots, want a quarter", n)
@@ -75,10 +75,10 @@ func TestRealClients(t *testing.T) {
 	w.verify("after adding a primary")
 	checkKeys(t, client, keys, "after adding a primary")
 
-	clusterctl(t, cluster[0], "remove-node", "--yes", extra.addr)
+	clusterctl(t, cluster[0], "remove-node", "--yes", extra.Addr)
 	cluster.awaitHealthy(t)
-	if strings.Contains(cluster[0].must("CLUSTER", "NODES"), extra.addr) {
-		t.Fatalf("%s is still listed:\n%s", extra.addr, cluster[0].must("CLUSTER", "NODES"))
+	if strings.Contains(cluster[0].must("CLUSTER", "NODES"), extra.Addr) {
+		t.Fatalf("%s is still listed:\n%s", extra.Addr, cluster[0].must("CLUSTER", "NODES"))
 	}
 	w.awaitConfirmed(10 * time.Second)
 	w.verify("after removing it again")
@@ -90,20 +90,20 @@ func TestRealClients(t *testing.T) {
 func redisCLIAgrees(t *testing.T, n nodes) {
 	t.Helper()
 	realnode.Eventually(t, 20*time.Second, func() error {
-		out, err := tryRun("redis-cli", "--cluster", "check", n[0].addr)
+		out, err := tryRun("redis-cli", "--cluster", "check", n[0].Addr)
 		if err != nil || !strings.Contains(out, "[OK] All nodes agree about slots configuration.") || !strings.Contains(out, "[OK] All 16384 slots covered.") {
 			return fmt.Errorf("redis-cli --cluster check: %w\n%s", err, out)
 		}
 		return nil
 	})
-	if out := run(t, "redis-cli", "--cluster", "info", n[0].addr); !strings.Contains(out, "[OK]") {
+	if out := run(t, "redis-cli", "--cluster", "info", n[0].Addr); !strings.Contains(out, "[OK]") {
 		t.Fatalf("redis-cli --cluster info:\n%s", out)
 	}
 }
 
 func checkWithRedisCLI(t *testing.T, n nodes) {
 	t.Helper()
-	_, port, _ := strings.Cut(n[0].addr, ":")
+	_, port, _ := strings.Cut(n[0].Addr, ":")
 	for i := range 5 {
 		key := "cli:" + strconv.Itoa(i)
 		if out := run(t, "redis-cli", "-c", "-p", port, "set", key, "v"); strings.TrimSpace(out) != "OK" {
@@ -143,19 +143,19 @@ func checkWithRueidis(t *testing.T, n nodes, keys int) {
 
 // linkedReplica returns nil if p follows its primary.
 func linkedReplica(p *process) error {
-	role, err := p.field("role", "INFO", "replication")
+	role, err := p.Field("role", "INFO", "replication")
 	if err != nil {
 		return err
 	}
 	if role != "slave" {
-		return fmt.Errorf("%s is %s, not a replica", p.addr, role)
+		return fmt.Errorf("%s is %s, not a replica", p.Addr, role)
 	}
-	link, err := p.field("master_link_status", "INFO", "replication")
+	link, err := p.Field("master_link_status", "INFO", "replication")
 	if err != nil {
 		return err
 	}
 	if link != "up" {
-		return fmt.Errorf("the link of %s is %s", p.addr, link)
+		return fmt.Errorf("the link of %s is %s", p.Addr, link)
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func waitReplicated(t *testing.T, n nodes) {
 		realnode.Eventually(t, 20*time.Second, func() error {
 			got := p.must("WAIT", "1", "1000")
 			if got != "1" {
-				return fmt.Errorf("%s has %s replicas that are up to date", p.addr, got)
+				return fmt.Errorf("%s has %s replicas that are up to date", p.Addr, got)
 			}
 			return nil
 		})

@@ -33,10 +33,10 @@ func TestFailoverTime(t *testing.T) {
 		key := keyOf(t, victim)
 		waitReplicated(t, cluster)
 		d := killAndMeasure(t, cluster, victim, key)
-		t.Logf("round %d: %s killed, %s takes writes again after %v", round+1, victim.addr, key, d.Round(time.Millisecond))
+		t.Logf("round %d: %s killed, %s takes writes again after %v", round+1, victim.Addr, key, d.Round(time.Millisecond))
 		took = append(took, d)
-		victim.start()
-		victim.await()
+		victim.Start()
+		victim.AwaitLoaded()
 		realnode.Eventually(t, 30*time.Second, func() error { return linkedReplica(victim) })
 		cluster.awaitHealthy(t)
 	}
@@ -57,7 +57,7 @@ func keyOf(t *testing.T, p *process) string {
 			return key
 		}
 	}
-	t.Fatalf("%s takes no key", p.addr)
+	t.Fatalf("%s takes no key", p.Addr)
 	return ""
 }
 
@@ -74,7 +74,7 @@ func killAndMeasure(t *testing.T, cluster nodes, victim *process, key string) ti
 		if p == victim {
 			continue
 		}
-		c := redis.NewClient(&redis.Options{Addr: p.addr, Protocol: 2, DisableIdentity: true, MaxRetries: -1, PoolSize: 1})
+		c := redis.NewClient(&redis.Options{Addr: p.Addr, Protocol: 2, DisableIdentity: true, MaxRetries: -1, PoolSize: 1})
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
@@ -90,7 +90,7 @@ func killAndMeasure(t *testing.T, cluster nodes, victim *process, key string) ti
 		}()
 	}
 	began := time.Now()
-	victim.kill()
+	victim.Kill()
 	close(ready)
 	defer wg.Wait()
 	defer cancel()
@@ -147,7 +147,7 @@ func TestMoveUnderLoad(t *testing.T) {
 func slotsOf(t *testing.T, p *process, n int) slots.Set {
 	t.Helper()
 	if have := slotCount(t, p); have < n {
-		t.Fatalf("%s owns %d slots", p.addr, have)
+		t.Fatalf("%s owns %d slots", p.Addr, have)
 	}
 	return slots.SetOf(slots.Range{From: 0, To: slots.Slot(n - 1)}) // create gives the first node the lowest third
 }
@@ -155,7 +155,7 @@ func slotsOf(t *testing.T, p *process, n int) slots.Set {
 // fillSlots writes n keys into the slots of set and returns their names.
 func fillSlots(t *testing.T, p *process, set *slots.Set, n int) []string {
 	t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: p.addr, Protocol: 2, DisableIdentity: true})
+	c := redis.NewClient(&redis.Options{Addr: p.Addr, Protocol: 2, DisableIdentity: true})
 	defer c.Close()
 	ctx := context.Background()
 	names := make([]string, 0, n)
@@ -204,10 +204,10 @@ func (w *rawWriters) write(ctx context.Context, cluster nodes, names []string, f
 	defer w.wg.Done()
 	conns := map[string]*redis.Client{}
 	for _, p := range cluster {
-		conns[p.addr] = redis.NewClient(&redis.Options{Addr: p.addr, Protocol: 2, DisableIdentity: true, MaxRetries: -1, PoolSize: 1, ReadTimeout: 10 * time.Second})
-		defer conns[p.addr].Close()
+		conns[p.Addr] = redis.NewClient(&redis.Options{Addr: p.Addr, Protocol: 2, DisableIdentity: true, MaxRetries: -1, PoolSize: 1, ReadTimeout: 10 * time.Second})
+		defer conns[p.Addr].Close()
 	}
-	at := cluster[0].addr
+	at := cluster[0].Addr
 	for v := int64(1); ctx.Err() == nil; v++ {
 		for i := from; i < len(names) && ctx.Err() == nil; i += step {
 			began := time.Now()
@@ -256,7 +256,7 @@ func (w *rawWriters) stop(t *testing.T) {
 // verify reads every acknowledged write from the node that now owns the slots.
 func (w *rawWriters) verify(t *testing.T, p *process) {
 	t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: p.addr, Protocol: 2, DisableIdentity: true})
+	c := redis.NewClient(&redis.Options{Addr: p.Addr, Protocol: 2, DisableIdentity: true})
 	defer c.Close()
 	ctx := context.Background()
 	pipe := c.Pipeline()

@@ -1,16 +1,13 @@
 package cluster
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,13 +22,8 @@ func TestMain(m *testing.M) { os.Exit(realnode.Main(m, &bin, raced)) }
 
 // process is one node.
 type process struct {
-	t    *testing.T
-	addr string
-	port int
-	dir  string
-	args []string
-	cmd  *exec.Cmd
-	done chan struct{} // closed when the process has ended
+	*realnode.Process
+	announced int // the port that the others are told, 0: Port
 }
 
 // nodes is a set of started nodes.
@@ -43,16 +35,15 @@ func start(t *testing.T, n int, args ...string) nodes {
 	need(t, "redis-cli", "redis-tools")
 	var out nodes
 	for range n {
-		p := &process{t: t, port: realnode.FreePorts(t, 1), dir: t.TempDir(), args: args}
-		p.addr = fmt.Sprintf("127.0.0.1:%d", p.port)
-		p.start()
-		t.Cleanup(p.cleanup)
-		out = append(out, p)
-	}
-	for _, p := range out {
-		p.await()
+		p := realnode.Run(t, options(args...))
+		p.AwaitLoaded()
+		out = append(out, &process{Process: p})
 	}
 	return out
+}
+
+func options(args ...string) realnode.Options {
+	return realnode.Options{Program: filepath.Join(bin, "node"), Args: append([]string{"--cluster-enabled", "yes"}, args...)}
 }
 
 func need(t *testing.T, program, pkg string) {
@@ -62,78 +53,9 @@ func need(t *testing.T, program, pkg string) {
 	}
 }
 
-func (p *process) start() {
-	p.t.Helper()
-	out, err := os.OpenFile(p.logPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer out.Close()
-	args := append([]string{"--port", strconv.Itoa(p.port), "--bind", "127.0.0.1", "--dir", p.dir, "--cluster-enabled", "yes"}, p.args...)
-	p.cmd = exec.Command(filepath.Join(bin, "node"), args...)
-	p.cmd.Stdout, p.cmd.Stderr = out, out
-	if err := p.cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	p.done = make(chan struct{})
-	go func(cmd *exec.Cmd, done chan struct{}) {
-		_ = cmd.Wait() // how a node ends is the test's business
-		close(done)
-	}(p.cmd, p.done)
-}
-
-func (p *process) logPath() string { return filepath.Join(p.dir, "node.log") }
-
-func (p *process) await() {
-	p.t.Helper()
-	realnode.Eventually(p.t, 15*time.Second, func() error {
-		select {
-		case <-p.done:
-			p.t.Fatalf("node %s has ended:\n%s", p.addr, p.log())
-		default:
-		}
-		_, err := p.ask("PING")
-		return err
-	})
-}
-
-func (p *process) log() string {
-	text, err := os.ReadFile(p.logPath())
-	if err != nil {
-		return err.Error()
-	}
-	const most = 6000
-	return string(text[max(0, len(text)-most):])
-}
-
-// kill sends SIGKILL and returns when the process is gone.
-func (p *process) kill() {
-	p.t.Helper()
-	p.signal(syscall.SIGKILL)
-	<-p.done
-}
-
-func (p *process) signal(sig syscall.Signal) {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		p.t.Fatal(err)
-	}
-}
-
-func (p *process) cleanup() {
-	_ = p.cmd.Process.Kill() // it may have ended
-	<-p.done
-	if log, err := os.ReadFile(p.logPath()); err != nil || bytes.Contains(log, []byte("DATA RACE")) || bytes.Contains(log, []byte("panic: ")) {
-		p.t.Errorf("node %s: %v: a data race, a panic, or no log", p.addr, err)
-	}
-	if p.t.Failed() {
-		p.t.Logf("log of %s:\n%s", p.addr, p.log())
-	}
-}
-
 // ask runs one command on a connection of its own and returns the reply as text.
 func (p *process) ask(args ...any) (string, error) {
-	c := redis.NewClient(&redis.Options{Addr: p.addr, Protocol: 2, DisableIdentity: true, MaxRetries: -1, DialTimeout: time.Second, ReadTimeout: 10 * time.Second})
+	c := redis.NewClient(&redis.Options{Addr: p.Addr, Protocol: 2, DisableIdentity: true, MaxRetries: -1, DialTimeout: time.Second, ReadTimeout: 10 * time.Second})
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 12*time.Second)
 	defer cancel()
@@ -142,32 +64,18 @@ func (p *process) ask(args ...any) (string, error) {
 }
 
 func (p *process) must(args ...any) string {
-	p.t.Helper()
+	p.T.Helper()
 	reply, err := p.ask(args...)
 	if err != nil {
-		p.t.Fatalf("%s: %v: %v", p.addr, args, err)
+		p.T.Fatalf("%s: %v: %v", p.Addr, args, err)
 	}
 	return reply
-}
-
-// field returns a field of INFO replication or CLUSTER INFO.
-func (p *process) field(name string, args ...any) (string, error) {
-	text, err := p.ask(args...)
-	if err != nil {
-		return "", err
-	}
-	for line := range strings.Lines(text) {
-		if v, ok := strings.CutPrefix(strings.TrimSpace(line), name+":"); ok {
-			return v, nil
-		}
-	}
-	return "", fmt.Errorf("no field %s in the reply to %v", name, args)
 }
 
 func (n nodes) addrs() []string {
 	var out []string
 	for _, p := range n {
-		out = append(out, p.addr)
+		out = append(out, p.Addr)
 	}
 	return out
 }
@@ -177,7 +85,7 @@ func (n nodes) byRole(t *testing.T, role string) nodes {
 	t.Helper()
 	var out nodes
 	for _, p := range n {
-		got, err := p.field("role", "INFO", "replication")
+		got, err := p.Field("role", "INFO", "replication")
 		if err != nil {
 			continue // a dead node has no role
 		}
@@ -208,7 +116,7 @@ func tryRun(name string, args ...string) (string, error) {
 // clusterctl runs the operator's tool against a node.
 func clusterctl(t *testing.T, via *process, args ...string) string {
 	t.Helper()
-	return run(t, filepath.Join(bin, "clusterctl"), append([]string{"-a", via.addr}, args...)...)
+	return run(t, filepath.Join(bin, "clusterctl"), append([]string{"-a", via.Addr}, args...)...)
 }
 
 // create forms a cluster with the operator's tool and waits until it is healthy.
@@ -222,7 +130,7 @@ func (n nodes) create(t *testing.T, replicas int) {
 func (n nodes) awaitHealthy(t *testing.T) {
 	t.Helper()
 	realnode.Eventually(t, 40*time.Second, func() error {
-		out, err := tryRun(filepath.Join(bin, "clusterctl"), "-a", n[0].addr, "check")
+		out, err := tryRun(filepath.Join(bin, "clusterctl"), "-a", n[0].Addr, "check")
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}

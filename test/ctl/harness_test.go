@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -128,32 +129,11 @@ func (d *dev) logs() {
 // fresh starts one node outside of any cluster at port i of d's range.
 func (d *dev) fresh(i int, args ...string) string {
 	d.t.Helper()
-	dir := d.t.TempDir()
-	out, err := os.Create(filepath.Join(dir, "node.log"))
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	defer out.Close()
-	cmd := exec.Command(filepath.Join(bin, "node"), append([]string{"--port", strconv.Itoa(d.port + i), "--bind", "127.0.0.1", "--dir", dir, "--cluster-enabled", "yes"}, args...)...)
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
-		d.t.Fatal(err)
-	}
-	d.t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it may have ended
-		_ = cmd.Wait()         // how it ended does not matter
+	p := realnode.Run(d.t, realnode.Options{
+		Program: filepath.Join(bin, "node"), Port: d.port + i, Args: append([]string{"--cluster-enabled", "yes"}, args...),
 	})
-	realnode.Eventually(d.t, 15*time.Second, func() error { return ask(d.addr(i), func(c *redis.Client) error { return pong(c) }) })
+	p.AwaitLoaded()
 	return d.addr(i)
-}
-
-// pong is nil if the node answers, be it by asking for a password.
-func pong(c *redis.Client) error {
-	err := c.Ping(context.Background()).Err()
-	if err != nil && strings.HasPrefix(err.Error(), "NOAUTH") {
-		return nil
-	}
-	return err
 }
 
 // ask runs f with a connection to a node.
@@ -205,6 +185,12 @@ func command(args ...string) *running {
 	r := &running{args: args, cancel: cancel, cmd: exec.CommandContext(ctx, filepath.Join(bin, "clusterctl"), args...)}
 	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.err
 	return r
+}
+
+// pipe lets what the command writes to standard error be read while it runs.
+func (r *running) pipe() (io.ReadCloser, error) {
+	r.cmd.Stderr = nil
+	return r.cmd.StderrPipe()
 }
 
 // wait runs the command unless it runs already, and waits for its end.

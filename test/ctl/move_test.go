@@ -98,8 +98,7 @@ func (d *dev) signal(i int, sig syscall.Signal) {
 // whenMoving runs the tool and calls f when it shows the progress of a move.
 func (d *dev) whenMoving(r *running, f func()) result {
 	d.t.Helper()
-	r.cmd.Stderr = nil
-	pipe, err := r.cmd.StderrPipe()
+	pipe, err := r.pipe()
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func splitWords(s string) (words []string, err error) {
 // inOrder returns a reply with its items, and those of its items, sorted.
 func inOrder(raw string) string {
 	v, err := commandtest.Parse([]byte(raw))
-	if err != nil || v.Kind != '*' {
+	if err != nil || v.Kind != '*' && v.Kind != '~' {
 		return raw
 	}
 	return flat(v)

@@ -6,21 +6,21 @@ import (
 
 	"github.com/redwingdb/redwing/internal/command"
 	"github.com/redwingdb/redwing/internal/command/commandtest"
+	"github.com/redwingdb/redwing/internal/commands"
 	"github.com/redwingdb/redwing/internal/commands/admin"
 	"github.com/redwingdb/redwing/internal/commands/cluster"
 	"github.com/redwingdb/redwing/internal/commands/keys"
-	"github.com/redwingdb/redwing/internal/commands/str"
 	"github.com/redwingdb/redwing/internal/replication"
 	"github.com/redwingdb/redwing/internal/server"
 )
 
 // complete are the ACL categories of which no command may be missing.
-var complete = []string{"string", "keyspace", "transaction"}
+var complete = []string{"string", "bitmap", "hyperloglog", "set", "stream", "keyspace", "transaction"}
 
 func wholeTable(t *testing.T) *command.Table {
 	var r *replication.Replication // its specs are asked for, never run
-	table, err := command.NewTable(str.Specs(), keys.Specs(keys.Deps{}), server.Specs(),
-		admin.Specs(admin.Deps{}), cluster.Specs(cluster.Deps{}), r.Specs())
+	table, err := command.NewTable(append(commands.OnKeys(keys.Deps{}), server.Specs(),
+		admin.Specs(admin.Deps{}), cluster.Specs(cluster.Deps{}), r.Specs())...)
 	if err != nil {
 		t.Fatal(err)
 	}

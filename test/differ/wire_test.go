@@ -44,13 +44,14 @@ func TestWire(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				theirs := commandtest.StartRedis(t)
 				ours := startServer(t)
+				if missing := missingCommands(wholeTable(t), theirs, lines); len(missing) > 0 {
+					known.Excuse(strings.TrimSuffix(dir.name, "s") + " " + name + ": ")
+					t.Skipf("waits for %q", missing)
+				}
 				clients := [2][2]*commandtest.Redis{{theirs, theirs.Again()}, {ours, ours.Again()}}
 				for _, l := range lines {
 					r, o := string(clients[0][l.client].Do(l.words...)), string(clients[1][l.client].Do(l.words...))
-					if l.sorted {
-						r, o = inOrder(r), inOrder(o)
-					}
-					if err := known.Check(strings.TrimSuffix(dir.name, "s")+" "+name+": "+l.text, r, o); err != nil {
+					if err := checkLine(known, strings.TrimSuffix(dir.name, "s")+" "+name, l, r, o); err != nil {
 						t.Error(err)
 					}
 				}
@@ -81,7 +82,7 @@ func startServer(t *testing.T) *commandtest.Redis {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }()
+	go func() { ended <- n.Run(ctx, nil) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {

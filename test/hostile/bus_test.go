@@ -35,36 +35,36 @@ func (h hello) bytes() []byte {
 // dialBus sends b to the node's bus port, closes the connection for writing if half is
 // set, and returns what comes back within a moment or until the node closes.
 func (p *process) dialBus(b []byte, half bool) string {
-	p.t.Helper()
-	c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", p.port+10000), replyWait)
+	p.T.Helper()
+	c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", p.Port+10000), replyWait)
 	if err != nil {
-		p.running()
-		p.t.Fatal(err)
+		p.Running()
+		p.T.Fatal(err)
 	}
 	defer c.Close()
 	if err := c.SetDeadline(time.Now().Add(replyWait)); err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	if _, err := c.Write(b); err == nil && half {
 		_ = c.(*net.TCPConn).CloseWrite()
 	}
 	got, err := io.ReadAll(c)
 	if err, ok := err.(net.Error); ok && err.Timeout() {
-		p.t.Errorf("%.60q: the bus keeps the connection", b)
+		p.T.Errorf("%.60q: the bus keeps the connection", b)
 	}
 	return string(got)
 }
 
 // dropped returns a counter of CLUSTER INFO.
 func (p *process) dropped(reason string) int {
-	p.t.Helper()
-	text, err := p.field("redwing_bus_dropped_"+reason, "CLUSTER", "INFO")
+	p.T.Helper()
+	text, err := p.Field("redwing_bus_dropped_"+reason, "CLUSTER", "INFO")
 	if err != nil {
-		p.t.Fatal(err)
+		p.T.Fatal(err)
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {
-		p.t.Fatalf("redwing_bus_dropped_%s: %q", reason, text)
+		p.T.Fatalf("redwing_bus_dropped_%s: %q", reason, text)
 	}
 	return n
 }
@@ -76,7 +76,7 @@ func TestBusGarbage(t *testing.T) {
 	nodes := startCluster(t, 3)
 	form(t, nodes, 0)
 	p := nodes[1]
-	cluster, err := p.field("redwing_cluster_id", "CLUSTER", "INFO")
+	cluster, err := p.Field("redwing_cluster_id", "CLUSTER", "INFO")
 	if err != nil || len(cluster) != 40 {
 		t.Fatalf("cluster id %q, %v", cluster, err)
 	}
@@ -158,7 +158,7 @@ func TestBusGarbage(t *testing.T) {
 		p.dialBus(b, true)
 		for proto := byte(1); proto <= 6; proto++ {
 			b := with(func(h *hello) { h.proto = proto })
-			c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", p.port+10000), replyWait)
+			c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", p.Port+10000), replyWait)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -169,7 +169,7 @@ func TestBusGarbage(t *testing.T) {
 		}
 	}
 	// UDP to the bus port, whether or not somebody listens.
-	udp, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", p.port+10000))
+	udp, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", p.Port+10000))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestBusGarbage(t *testing.T) {
 	// A crowd that connects and says nothing.
 	var crowd []net.Conn
 	for range 400 {
-		c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", p.port+10000), replyWait)
+		c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", p.Port+10000), replyWait)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -191,9 +191,9 @@ func TestBusGarbage(t *testing.T) {
 		c.Close()
 	}
 	for _, n := range nodes {
-		n.running()
+		n.Running()
 		if got := n.dial().do("CLUSTER", "INFO"); !strings.Contains(got, "cluster_state:ok") || !strings.Contains(got, "cluster_known_nodes:3\r\n") {
-			t.Errorf("%s: %s", n.addr, got)
+			t.Errorf("%s: %s", n.Addr, got)
 		}
 	}
 }
@@ -207,7 +207,7 @@ func TestBusSecret(t *testing.T) {
 	form(t, []*process{a}, 0)
 	for _, n := range []*process{b, c} {
 		before := a.dropped("auth")
-		got := n.dial().do("CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(a.port))
+		got := n.dial().do("CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(a.Port))
 		t.Logf("MEET without the secret: %s", got)
 		realnode.Eventually(t, 10*time.Second, func() error {
 			if now := a.dropped("auth"); now <= before && n.dropped("auth") == 0 {

@@ -125,7 +125,7 @@ func TestHalfRequests(t *testing.T) {
 	p := startPlain(t)
 	whole := string(request("SET", "key", "value"))
 	for cut := range len(whole) {
-		c, err := net.Dial("tcp", p.addr)
+		c, err := net.Dial("tcp", p.Addr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +152,7 @@ func TestHalfRequests(t *testing.T) {
 	c.is("+PONG", "PING")
 	c.is("$-1", "GET", "key")
 	realnode.Eventually(t, 10*time.Second, func() error { // those that went are gone
-		got, err := p.field("connected_clients", "INFO", "clients")
+		got, err := p.Field("connected_clients", "INFO", "clients")
 		if err == nil && got != fmt.Sprint(len(whole)/3+2) {
 			err = fmt.Errorf("%s clients", got)
 		}

@@ -181,7 +181,8 @@ func everyCommand(t *testing.T, p *process) {
 			switch name[0] {
 			case "shutdown":
 				words = []string{"SHUTDOWN", "NOSUCH"}
-			case "client", "hello", "quit", "reset", "auth", "psync", "sync", "wait", "replicaof", "slaveof", "replconf", "monitor", "multi":
+			case "client", "hello", "quit", "reset", "auth", "psync", "sync", "wait", "replicaof", "slaveof", "replconf", "monitor", "multi",
+				"blpop", "brpop", "brpoplpush", "blmove", "blmpop", "bzpopmin", "bzpopmax", "bzmpop":
 				// These may block, close the connection, take it over, or say nothing more.
 				one(t, p, words, name[0] != "psync" && name[0] != "sync")
 				if name[0] == "replicaof" || name[0] == "slaveof" {
@@ -191,7 +192,7 @@ func everyCommand(t *testing.T, p *process) {
 			}
 			if _, err := c.try(words...); err != nil {
 				var timeout net.Error
-				if p.running(); errors.As(err, &timeout) && timeout.Timeout() || strings.Contains(err.Error(), "commandtest:") {
+				if p.Running(); errors.As(err, &timeout) && timeout.Timeout() || strings.Contains(err.Error(), "commandtest:") {
 					t.Fatalf("%q: %v", words, err)
 				}
 				c = p.dial() // CLIENT KILL may have meant this connection

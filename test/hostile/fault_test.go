@@ -27,7 +27,7 @@ func cluster6(t *testing.T, args ...string) []*process {
 
 // role returns whether the node says "master" or "slave"; empty if it says nothing.
 func (p *process) role() string {
-	role, err := p.field("role", "INFO", "replication")
+	role, err := p.Field("role", "INFO", "replication")
 	if err != nil {
 		return ""
 	}
@@ -48,7 +48,7 @@ func owner(t *testing.T, nodes []*process, key string) (primary, replica *proces
 		for line := range strings.Lines(c.do("CLUSTER", "NODES")) {
 			if f := strings.Fields(strings.TrimPrefix(line, "$")); len(f) > 3 && f[3] == id {
 				for _, q := range nodes {
-					if strings.HasPrefix(f[1], q.addr+"@") {
+					if strings.HasPrefix(f[1], q.Addr+"@") {
 						replica = q
 					}
 				}
@@ -63,9 +63,9 @@ func owner(t *testing.T, nodes []*process, key string) (primary, replica *proces
 
 // accepts waits until the node takes a write to key.
 func (p *process) accepts(key string, limit time.Duration) time.Duration {
-	p.t.Helper()
+	p.T.Helper()
 	began := time.Now()
-	realnode.Eventually(p.t, limit, func() error {
+	realnode.Eventually(p.T, limit, func() error {
 		c, err := p.tryDial()
 		if err != nil {
 			return err
@@ -83,10 +83,10 @@ func (p *process) accepts(key string, limit time.Duration) time.Duration {
 // freeze sends SIGSTOP and returns when every thread of the process stands still: until
 // then it may take requests, and rightly.
 func (p *process) freeze() {
-	p.t.Helper()
-	p.signal(syscall.SIGSTOP)
-	realnode.Eventually(p.t, 10*time.Second, func() error {
-		stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+	p.T.Helper()
+	p.Signal(syscall.SIGSTOP)
+	realnode.Eventually(p.T, 10*time.Second, func() error {
+		stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.PID()))
 		if err != nil || len(stats) == 0 {
 			return fmt.Errorf("no threads, %v", err)
 		}
@@ -106,14 +106,14 @@ func (p *process) freeze() {
 
 // becomes waits until the node has a role, and for a replica a link.
 func (p *process) becomes(role string, limit time.Duration) {
-	p.t.Helper()
-	realnode.Eventually(p.t, limit, func() error {
+	p.T.Helper()
+	realnode.Eventually(p.T, limit, func() error {
 		if got := p.role(); got != role {
-			return fmt.Errorf("%s is %q", p.addr, got)
+			return fmt.Errorf("%s is %q", p.Addr, got)
 		}
 		if role == "slave" {
-			if link, err := p.field("master_link_status", "INFO", "replication"); err != nil || link != "up" {
-				return fmt.Errorf("%s: link %q, %v", p.addr, link, err)
+			if link, err := p.Field("master_link_status", "INFO", "replication"); err != nil || link != "up" {
+				return fmt.Errorf("%s: link %q, %v", p.Addr, link, err)
 			}
 		}
 		return nil
@@ -152,7 +152,7 @@ func TestStoppedPrimary(t *testing.T) {
 		heir.accepts(key, 30*time.Second)
 		t.Logf("round %d: replaced after %v", round, time.Since(began))
 		heir.dial().is("+OK", "SET", key, "after")
-		old.signal(syscall.SIGCONT)
+		old.Signal(syscall.SIGCONT)
 		var wg sync.WaitGroup
 		var replies [clients]map[string]int
 		deadline := time.Now().Add(2 * time.Second)
@@ -227,13 +227,42 @@ func TestEnds(t *testing.T) {
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("200 writes beside a stopped replica took %v", took)
 	}
-	replica.signal(syscall.SIGCONT)
+	replica.Signal(syscall.SIGCONT)
 	replica.becomes("slave", 30*time.Second)
+	healthy(t, nodes[0])
+
+	// A replica that lacks something is waited for, and takes over with it.
+	primary, replica = owner(t, nodes, "a")
+	replica.freeze()
+	c = primary.dial()
+	c.is("+OK", "SET", "a", "last")
+	primary.Signal(syscall.SIGTERM)
+	realnode.Eventually(t, 10*time.Second, func() error {
+		left, err := primary.Field("shutdown_in_milliseconds", "INFO", "server")
+		if err == nil && left == "" {
+			err = errors.New("it does not wait")
+		}
+		return err
+	})
+	replica.Signal(syscall.SIGCONT)
+	if code := primary.Ended(20 * time.Second); code != 0 {
+		t.Errorf("exit code %d after SIGTERM", code)
+	}
+	replica.becomes("master", 30*time.Second)
+	realnode.Eventually(t, 10*time.Second, func() error {
+		if got := replica.dial().do("GET", "a"); got != "$last" {
+			return errors.New(got)
+		}
+		return nil
+	})
+	primary.Start()
+	primary.AwaitLoaded()
+	primary.becomes("slave", 30*time.Second)
 	healthy(t, nodes[0])
 
 	// SIGTERM hands over at once.
 	primary, replica = owner(t, nodes, "a")
-	primary.signal(syscall.SIGTERM)
+	primary.Signal(syscall.SIGTERM)
 	took := replica.accepts("a", 30*time.Second)
 	t.Logf("after SIGTERM of the primary its replica took writes after %v", took)
 	if took > 3*time.Second { // tens of milliseconds where nothing else runs
@@ -241,7 +270,7 @@ func TestEnds(t *testing.T) {
 	}
 	released := false
 	for _, p := range nodes {
-		text, err := os.ReadFile(p.logPath())
+		text, err := os.ReadFile(p.LogPath())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -250,11 +279,11 @@ func TestEnds(t *testing.T) {
 	if !released {
 		t.Error("the shard was not given up: its lease had to end")
 	}
-	if code := primary.ended(20 * time.Second); code != 0 {
+	if code := primary.Ended(20 * time.Second); code != 0 {
 		t.Errorf("exit code %d after SIGTERM", code)
 	}
-	primary.start()
-	primary.await()
+	primary.Start()
+	primary.AwaitLoaded()
 	primary.becomes("slave", 30*time.Second)
 	healthy(t, nodes[0])
 
@@ -265,7 +294,7 @@ func TestEnds(t *testing.T) {
 	if v, err := nowait.try("SHUTDOWN", "NOW"); err == nil {
 		t.Errorf("SHUTDOWN NOW replied %c%s", v.Kind, v.Text)
 	}
-	if code := primary.ended(20 * time.Second); code != 0 {
+	if code := primary.Ended(20 * time.Second); code != 0 {
 		t.Errorf("exit code %d after SHUTDOWN NOW", code)
 	}
 	took = time.Since(began)
@@ -273,8 +302,8 @@ func TestEnds(t *testing.T) {
 		t.Errorf("SHUTDOWN NOW took %v", took)
 	}
 	t.Logf("SHUTDOWN NOW took %v; its replica took writes %v later", took, replica.accepts("a", 30*time.Second))
-	primary.start()
-	primary.await()
+	primary.Start()
+	primary.AwaitLoaded()
 	primary.becomes("slave", 30*time.Second)
 	healthy(t, nodes[0])
 
@@ -283,7 +312,7 @@ func TestEnds(t *testing.T) {
 	if lead == nil {
 		t.Fatal("no log tells who leads")
 	}
-	lead.kill()
+	lead.Kill()
 	rest := slices.DeleteFunc(slices.Clone(nodes), func(p *process) bool { return p == lead })
 	for i := range 6 {
 		key := "b" + strconv.Itoa(i)
@@ -304,30 +333,36 @@ func TestEnds(t *testing.T) {
 			return last
 		})
 	}
-	lead.start()
-	lead.await()
+	lead.Start()
+	lead.AwaitLoaded()
 	lead.becomes("slave", 30*time.Second)
 	healthy(t, nodes[0])
 
-	// All at once: identities stay, data do not, and it heals by itself.
+	// All at once: identities and what was saved stay, and it heals by itself.
+	keys := map[*process]string{}
 	for _, p := range nodes {
-		p.signal(syscall.SIGKILL)
+		c := p.dial()
+		c.is("+OK", "SAVE")
+		keys[p] = c.do("DBSIZE")
 	}
 	for _, p := range nodes {
-		<-p.done
+		p.Signal(syscall.SIGKILL)
 	}
 	for _, p := range nodes {
-		p.start()
+		<-p.Done()
 	}
 	for _, p := range nodes {
-		p.await()
+		p.Start()
+	}
+	for _, p := range nodes {
+		p.AwaitLoaded()
 		if got := p.dial().do("CLUSTER", "MYID"); got != ids[p] {
-			t.Errorf("%s came back as %s, was %s", p.addr, got, ids[p])
+			t.Errorf("%s came back as %s, was %s", p.Addr, got, ids[p])
 		}
 	}
 	healthy(t, nodes[0])
 	for _, p := range nodes {
-		p.dial().is(":0", "DBSIZE")
+		p.dial().is(keys[p], "DBSIZE")
 	}
 	owner(t, nodes, "a")
 }
@@ -336,7 +371,7 @@ func TestEnds(t *testing.T) {
 func leader(nodes []*process) (lead *process) {
 	newest := ""
 	for _, p := range nodes {
-		text, err := os.ReadFile(p.logPath())
+		text, err := os.ReadFile(p.LogPath())
 		if err != nil {
 			continue
 		}
@@ -372,13 +407,11 @@ func TestFullDisk(t *testing.T) {
 	})
 	const lenient = "--cluster-require-full-coverage" // a slot without owner concerns no other
 	nodes := startCluster(t, 2, lenient, "no")
-	sick := prepare(t, []string{"--cluster-enabled", "yes", lenient, "no", "--cluster-dir", filepath.Join(dir, "cluster")})
-	sick.start()
-	sick.await()
+	sick := startPlain(t, "--cluster-enabled", "yes", lenient, "no", "--cluster-dir", filepath.Join(dir, "cluster"))
 	nodes = append(nodes, sick)
 	form(t, nodes, 0)
 	realnode.Eventually(t, 20*time.Second, func() error { // it shall vote when its disk fills up
-		if voters, err := sick.field("redwing_voters", "CLUSTER", "INFO"); err != nil || voters != "3" {
+		if voters, err := sick.Field("redwing_voters", "CLUSTER", "INFO"); err != nil || voters != "3" {
 			return fmt.Errorf("%s voters, %v", voters, err)
 		}
 		return nil
@@ -445,29 +478,29 @@ func TestFullDisk(t *testing.T) {
 	if failures.Load() > writes.Load()/10 {
 		t.Errorf("%d of %d writes on a healthy node failed", failures.Load(), writes.Load())
 	}
-	sick.running()
+	sick.Running()
 	// A restart on the full disk: it runs or says why it does not.
-	sick.kill()
-	sick.start()
+	sick.Kill()
+	sick.Start()
 	select {
-	case <-sick.done:
-		if !strings.Contains(sick.log(), "no space left") {
-			t.Errorf("it ended without a word of the full disk:\n%s", sick.log())
+	case <-sick.Done():
+		if !strings.Contains(sick.Log(), "no space left") {
+			t.Errorf("it ended without a word of the full disk:\n%s", sick.Log())
 		}
 	case <-time.After(3 * time.Second):
-		sick.kill()
+		sick.Kill()
 	}
 	if err := os.Remove(fill); err != nil {
 		t.Fatal(err)
 	}
-	sick.start()
-	sick.await()
+	sick.Start()
+	sick.AwaitLoaded()
 	if got := sick.dial().do("CLUSTER", "MYID"); got != id {
 		t.Errorf("came back as %s, was %s", got, id)
 	}
 	healthy(t, nodes[0])
 	sick.accepts(other, 30*time.Second)
-	sick.kill() // before its file system goes
+	sick.Kill() // before its file system goes
 }
 
 // ownSlot returns a slot of the node.

@@ -32,8 +32,8 @@ func TestPipelines(t *testing.T) {
 			b.WriteString("ECHO abc\r\n")
 			want.WriteString("$3\r\nabc\r\n")
 		case 2:
-			b.Write(request("LPUSH", "n"))
-			want.WriteString("-ERR unknown command 'LPUSH', with args beginning with: 'n' \r\n")
+			b.Write(request("NOSUCH", "n"))
+			want.WriteString("-ERR unknown command 'NOSUCH', with args beginning with: 'n' \r\n")
 		case 3:
 			b.Write(request("SET", "n"))
 			want.WriteString("-ERR wrong number of arguments for 'set' command\r\n")
@@ -236,7 +236,7 @@ func TestNeverReads(t *testing.T) {
 		}
 	}
 	realnode.Eventually(t, 20*time.Second, func() error {
-		got, err := p.field("connected_clients", "INFO", "clients")
+		got, err := p.Field("connected_clients", "INFO", "clients")
 		if err == nil && got != "3" {
 			err = fmt.Errorf("%s clients", got)
 		}
@@ -281,7 +281,7 @@ func TestManyIdle(t *testing.T) {
 	idle := make([]net.Conn, limit-1)
 	for i := range idle {
 		wg.Go(func() {
-			nc, err := net.DialTimeout("tcp", p.addr, replyWait)
+			nc, err := net.DialTimeout("tcp", p.Addr, replyWait)
 			if err != nil {
 				t.Error(err)
 				return

@@ -24,7 +24,7 @@ func launch(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	defer cancel()
 	var out, errOut bytes.Buffer
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "node"), args...)
-	cmd.Stdout, cmd.Stderr = &out, &errOut
+	cmd.Dir, cmd.Stdout, cmd.Stderr = t.TempDir(), &out, &errOut
 	_ = cmd.Run() // the exit code tells
 	if ctx.Err() != nil {
 		t.Fatalf("%q: still runs\n%s", args, out.String())
@@ -82,7 +82,7 @@ func TestRefusedStart(t *testing.T) {
 		{[]string{"--databases", "0"}, []string{"databases"}},
 		{[]string{"--loglevel", "loud"}, []string{"loglevel"}},
 		{[]string{"--cluster-enabled", "maybe"}, []string{"cluster-enabled", "'yes' or 'no'"}},
-		{[]string{"--appendonly", "yes"}, []string{"appendonly"}},
+		{[]string{"--appendonly", "maybe"}, []string{"appendonly", "'yes' or 'no'"}},
 		{[]string{"--port", port, "--bind", "127.0.0.300"}, []string{"127.0.0.300"}},
 		{[]string{"--port", port, "--bind", "192.0.2.1"}, []string{"192.0.2.1", "cannot assign"}},
 		{[]string{"--port", port, "--logfile", "/nonexistent/log"}, []string{"logfile", "/nonexistent/log"}},
@@ -125,7 +125,7 @@ func TestTakenPorts(t *testing.T) {
 	// The same folder of a cluster, on other ports: two processes, one identity.
 	p := startCluster(t, 1)[0]
 	form(t, []*process{p}, 0)
-	refused(t, []string{"--port", strconv.Itoa(realnode.FreePorts(t, 1)), "--bind", "127.0.0.1", "--dir", p.dir, "--cluster-enabled", "yes"}, p.dir)
+	refused(t, []string{"--port", strconv.Itoa(realnode.FreePorts(t, 1)), "--bind", "127.0.0.1", "--dir", p.Dir, "--cluster-enabled", "yes"}, p.Dir)
 	p.dial().is("+OK", "SET", "k", "v")
 }
 
@@ -145,9 +145,9 @@ func TestDamagedClusterDir(t *testing.T) {
 	p := startCluster(t, 1)[0]
 	form(t, []*process{p}, 0)
 	id := p.dial().do("CLUSTER", "MYID")
-	p.kill()
-	dir := filepath.Join(p.dir, "cluster")
-	args := []string{"--port", strconv.Itoa(p.port), "--bind", "127.0.0.1", "--dir", p.dir, "--cluster-enabled", "yes"}
+	p.Kill()
+	dir := filepath.Join(p.Dir, "cluster")
+	args := []string{"--port", strconv.Itoa(p.Port), "--bind", "127.0.0.1", "--dir", p.Dir, "--cluster-enabled", "yes"}
 	damage := func(name string, parts ...string) {
 		t.Helper()
 		path := filepath.Join(dir, name)
@@ -175,8 +175,8 @@ func TestDamagedClusterDir(t *testing.T) {
 
 	// The View that is kept to know whom to ask decides nothing.
 	write(t, filepath.Join(dir, "view.json"), string(random(500)))
-	p.start()
-	p.await()
+	p.Start()
+	p.AwaitLoaded()
 	c := p.dial()
 	c.is(id, "CLUSTER", "MYID")
 	realnode.Eventually(t, 20*time.Second, func() error {
@@ -185,7 +185,7 @@ func TestDamagedClusterDir(t *testing.T) {
 		}
 		return nil
 	})
-	p.kill()
+	p.Kill()
 
 	segments, err := filepath.Glob(filepath.Join(dir, "raft", "*.wal"))
 	if err != nil || len(segments) == 0 {
@@ -194,13 +194,13 @@ func TestDamagedClusterDir(t *testing.T) {
 	for _, path := range segments {
 		write(t, path, string(random(4096)))
 	}
-	p.start()
-	p.await()
+	p.Start()
+	p.AwaitLoaded()
 	if got := p.dial().do("SET", "k", "v"); !strings.HasPrefix(got, "-CLUSTERDOWN") {
 		t.Errorf("with a damaged log: %s", got)
 	}
-	if !strings.Contains(p.log(), "votes no more") {
-		t.Errorf("the log does not say that the stores are lost:\n%s", p.log())
+	if !strings.Contains(p.Log(), "votes no more") {
+		t.Errorf("the log does not say that the stores are lost:\n%s", p.Log())
 	}
 }
 

@@ -1,6 +1,6 @@
-// Package realnode is what the tests share that run real nodes as processes: the
-// binaries under test, ports that are free, and waiting for a condition. No program
-// imports it.
+// Package realnode is what the tests share that run servers as processes: the binaries
+// under test, their processes, ports that are free, and waiting for a condition. No
+// program imports it.
 package realnode
 
 import (

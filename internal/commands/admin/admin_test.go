@@ -51,7 +51,9 @@ func newRig(t *testing.T, args ...string) *rig {
 	deps := Deps{
 		Config:   cfg,
 		Identity: Identity{Version: "0.1.0", RunID: strings.Repeat("a", 40), StartedAt: time.Now().Add(-90 * time.Second)},
-		Done:     make(chan struct{}),
+		Done:     func() <-chan struct{} { return nil },
+
+		SetActiveExpire: func(bool) {},
 	}
 	r := &rig{T: t, deps: &deps}
 	// The handlers look at the dependencies when they run: some are set late.
@@ -219,8 +221,12 @@ func TestDebug(t *testing.T) {
 	r.is("debug object n", "+Value at:0x0 refcount:1 encoding:int serializedlength:2"+lru)
 	r.is("debug object m", "+Value at:0x0 refcount:1 encoding:int serializedlength:5"+lru)
 	r.is("debug object big", "+Value at:0x0 refcount:1 encoding:int serializedlength:12"+lru)
-	r.is("debug object long", "+Value at:0x0 refcount:1 encoding:raw serializedlength:61"+lru)
+	r.is("debug object long", "+Value at:0x0 refcount:1 encoding:raw serializedlength:8"+lru)
 	r.is("debug object nosuch", "-ERR no such key\r\n")
+	r.is("debug stringmatch-len a*b axyzb", ":1\r\n")
+	r.is("debug stringmatch-len a*b axyz", ":0\r\n")
+	r.is("debug digest x", "-ERR unknown subcommand or wrong number of arguments for 'digest'. Try DEBUG HELP.\r\n")
+	r.is("debug set-active-expire 0", "+OK\r\n")
 	r.is("debug foo", "-ERR unknown subcommand or wrong number of arguments for 'foo'. Try DEBUG HELP.\r\n")
 	r.is("debug sleep", "-ERR unknown subcommand or wrong number of arguments for 'sleep'. Try DEBUG HELP.\r\n")
 	r.is("debug", "-ERR wrong number of arguments for 'debug' command\r\n")
@@ -232,7 +238,7 @@ func TestDebug(t *testing.T) {
 func TestDebugSleepStalls(t *testing.T) {
 	r := newRig(t)
 	done := make(chan struct{})
-	r.deps.Done = done
+	r.deps.Done = func() <-chan struct{} { return done }
 	slept := make(chan string)
 	go func() { slept <- string(r.Do("DEBUG", "SLEEP", "1000")) }()
 	all := r.Keyspace.AllShards()
@@ -270,10 +276,10 @@ func TestShutdown(t *testing.T) {
 	r.deps.AbortShutdown = func() bool { return true }
 	r.is("shutdown", "")
 	r.is("shutdown nosave now", "")
-	r.is("shutdown save", "-ERR Errors trying to SHUTDOWN. Check logs.\r\n")
+	r.is("shutdown save", "")
 	r.is("SHUTDOWN SAVE FORCE", "")
-	r.is("shutdown abort", "+OK\r\n")
-	if want := []ShutdownMode{{}, {Now: true}, {Force: true}}; !slices.Equal(modes, want) {
+	r.is("shutdown abort abort", "+OK\r\n") // as redis-server has it
+	if want := []ShutdownMode{{}, {Now: true, NoSave: true}, {Save: true}, {Force: true, Save: true}}; !slices.Equal(modes, want) {
 		t.Errorf("shut down with %+v", modes)
 	}
 	fail = errors.New("replicas lag")
@@ -310,6 +316,7 @@ func TestAgainstRedis(t *testing.T) {
 		t.Errorf("the table differs from redis-server's in %v, expected %v", got, known)
 	}
 
+	redis.Do("CONFIG", "SET", "save", "3600 1 300 100 60 10000") // the default
 	for _, line := range []string{
 		"COMMAND INFO config|get nosuch time CONFIG|HELP config|nosuch time|x",
 		"COMMAND INFO debug shutdown command|help",
@@ -323,7 +330,7 @@ func TestAgainstRedis(t *testing.T) {
 		"CONFIG foo", "CONFIG GET", "CONFIG SET a", "CONFIG SET a b c", "CONFIG SET foo bar", "CONFIG SET port 99999999 hz 1",
 		"CONFIG SET hz abc", "CONFIG SET maxclients 0", "CONFIG SET databases 5", "CONFIG SET appendonly maybe", "CONFIG REWRITE",
 		"CONFIG GET databases", "CONFIG GET DATABASES nosuch", "CONFIG GET save", "CONFIG GET client-output-buffer-limit",
-		"TIME x", "SHUTDOWN foo", "SHUTDOWN ABORT", "INFO nosuch",
+		"TIME x", "SHUTDOWN foo", "SHUTDOWN ABORT", "SHUTDOWN ABORT ABORT", "SHUTDOWN NOW ABORT", "SHUTDOWN SAVE NOSAVE FORCE", "INFO nosuch",
 	} {
 		words := strings.Fields(line)
 		theirs, ours := string(redis.Do(words...)), string(r.Do(words...))
@@ -396,9 +403,10 @@ func TestDirectivesAgainstRedis(t *testing.T) {
 		}
 		return out
 	}
-	known := same("port", "unixsocket", "dir")
+	known := same("port", "unixsocket", "dir", "save")
 	maps.Copy(known, map[string]string{
-		"cluster-node-timeout": "15000", // failover is to be fast
+		"cluster-node-timeout":     "15000", // failover is to be fast
+		"repl-diskless-sync-delay": "5",     // without a fork there is little to share
 	})
 	for name, value := range theirs {
 		mine, ok := ours[name]

@@ -43,6 +43,7 @@ func (d *Deps) configResetStat(c *command.Ctx) error {
 	if d.Stats != nil {
 		d.Stats.ResetStats(c.Client)
 	}
+	d.Keyspace.ResetStats()
 	c.Out.OK()
 	return nil
 }

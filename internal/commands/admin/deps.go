@@ -10,6 +10,7 @@ import (
 	"github.com/redwingdb/redwing/internal/command"
 	"github.com/redwingdb/redwing/internal/config"
 	"github.com/redwingdb/redwing/internal/engine"
+	"github.com/redwingdb/redwing/internal/persist"
 )
 
 // RedisVersion is the version of Redis whose behaviour is followed; clients look at
@@ -29,17 +30,35 @@ type Deps struct {
 	// Syncs returns how many full and partial resyncs were granted, and how many
 	// partial ones were not.
 	Syncs func() (full, partial, refused int64)
+	// Memory returns the bytes that the engine does not know of.
+	Memory func() MemoryCounts
 	// Replication appends the fields of INFO replication, "name:value\r\n" each.
 	Replication func(dst []byte) []byte
 	// Loading reports whether a data set is being loaded.
 	Loading func() bool
+	// Saves keeps the RDB file. nil in tests that do not save.
+	Saves *persist.Saves
+	// Rewrites keeps the append-only file. nil in tests that have none.
+	Rewrites *persist.Rewrites
+	// ReloadAOF loads the append-only file while the server runs (DEBUG LOADAOF).
+	ReloadAOF func() error
+	// LoadStatus tells how far the loading of files, or of a full sync, is.
+	LoadStatus func() LoadStatus
+	// Reload loads the RDB file while the server runs (DEBUG RELOAD).
+	Reload func(ReloadMode) error
 	// Shutdown begins a shutdown and returns once nothing can stop it any more, or
 	// why it was given up. The process ends then.
 	Shutdown func(ShutdownMode) error
 	// AbortShutdown stops a shutdown that still waits; false if there is none.
 	AbortShutdown func() bool
-	// Done is closed when the node ends; DEBUG SLEEP ends with it.
-	Done <-chan struct{}
+	// ShutdownWaits returns for how long a shutdown still waits for replicas, if one does.
+	ShutdownWaits func() (millis int64, waiting bool)
+	// ChangeReplicationID begins a new history of effects (DEBUG CHANGE-REPL-ID).
+	ChangeReplicationID func()
+	// SetActiveExpire switches the expiry of keys that nobody asks for.
+	SetActiveExpire func(on bool)
+	// Done returns what is closed when the node is to end; DEBUG SLEEP ends with it.
+	Done func() <-chan struct{}
 }
 
 // Identity is what does not change while the process runs.
@@ -66,10 +85,17 @@ type Totals struct {
 	Hits, Misses                      int64
 	RejectedCalls, Errors             int64
 	Clients, Blocked                  int64
+	// BlockingKeys are those that clients wait for, BlockingOnNoKey those whose end is
+	// waited for, too.
+	BlockingKeys, BlockingOnNoKey int64
+	// Channels, Patterns and ShardChannels are those with subscribers.
+	Channels, Patterns, ShardChannels int64
 }
 
 // ShutdownMode is how SHUTDOWN was asked for.
 type ShutdownMode struct {
 	Now   bool // do not wait for replicas
 	Force bool // go on whatever fails
+	// Save and NoSave say whether the data are saved; neither: if there are save points.
+	Save, NoSave bool
 }

@@ -25,22 +25,8 @@ func (d *Deps) infoClients(f *fields, c *command.Ctx) {
 	f.add("blocked_clients", t.Blocked)
 	f.add("tracking_clients", 0)
 	f.add("clients_in_timeout_table", 0)
-}
-
-// infoPersistence says that nothing is saved, in the fields that monitors look at.
-func (d *Deps) infoPersistence(f *fields, _ *command.Ctx) {
-	f.add("loading", asBit(d.Loading != nil && d.Loading()))
-	f.add("async_loading", 0)
-	f.add("rdb_bgsave_in_progress", 0)
-	f.add("rdb_last_save_time", d.Identity.StartedAt.Unix())
-	f.add("rdb_last_bgsave_status", "ok")
-	f.add("rdb_last_bgsave_time_sec", -1)
-	f.add("rdb_current_bgsave_time_sec", -1)
-	f.add("aof_enabled", 0)
-	f.add("aof_rewrite_in_progress", 0)
-	f.add("aof_rewrite_scheduled", 0)
-	f.add("aof_last_bgrewrite_status", "ok")
-	f.add("aof_last_write_status", "ok")
+	f.add("total_blocking_keys", t.BlockingKeys)
+	f.add("total_blocking_keys_on_nokey", t.BlockingOnNoKey)
 }
 
 func (d *Deps) infoStats(f *fields, c *command.Ctx) {
@@ -61,18 +47,31 @@ func (d *Deps) infoStats(f *fields, c *command.Ctx) {
 	f.add("sync_full", full)
 	f.add("sync_partial_ok", partial)
 	f.add("sync_partial_err", refused)
-	f.add("expired_keys", d.Keyspace.Stats().ExpiredKeys)
-	f.add("evicted_keys", 0)
+	st := d.Keyspace.Stats()
+	f.add("expired_keys", st.ExpiredKeys)
+	f.add("evicted_keys", st.EvictedKeys)
 	f.add("evicted_clients", 0)
+	f.add("total_eviction_exceeded_time", st.OverLimitNanos/1_000_000)
+	f.add("current_eviction_exceeded_time", st.OverNowNanos/1_000_000)
 	f.add("keyspace_hits", t.Hits)
 	f.add("keyspace_misses", t.Misses)
-	f.add("pubsub_channels", 0)
-	f.add("pubsub_patterns", 0)
-	f.add("pubsubshard_channels", 0)
+	f.add("pubsub_channels", t.Channels)
+	f.add("pubsub_patterns", t.Patterns)
+	f.add("pubsubshard_channels", t.ShardChannels)
 	f.add("latest_fork_usec", 0)
 	f.add("total_forks", 0)
 	f.add("migrate_cached_sockets", 0)
 	f.add("tracking_total_keys", 0)
+	moved, spent := d.Keyspace.DefragStats(), MemoryCounts{}
+	if d.Memory != nil {
+		spent = d.Memory()
+	}
+	f.add("active_defrag_hits", moved.Hits)
+	f.add("active_defrag_misses", moved.Misses)
+	f.add("active_defrag_key_hits", moved.KeyHits)
+	f.add("active_defrag_key_misses", moved.KeyMisses)
+	f.add("total_active_defrag_time", spent.DefragMillis)
+	f.add("current_active_defrag_time", spent.DefragNowMillis)
 	f.add("unexpected_error_replies", 0)
 	f.add("total_error_replies", t.Errors+t.RejectedCalls)
 	f.add("rejected_calls", t.RejectedCalls)

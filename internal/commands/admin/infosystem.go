@@ -3,7 +3,6 @@ package admin
 import (
 	"os"
 	"runtime"
-	"runtime/metrics"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +50,11 @@ func (d *Deps) infoServer(f *fields, c *command.Ctx) {
 	f.add("config_file", d.Config.File())
 	f.add("io_threads_active", 0)
 	f.add("availability_zone", d.Config.AvailabilityZone.Get())
+	if d.ShutdownWaits != nil {
+		if millis, waiting := d.ShutdownWaits(); waiting {
+			f.add("shutdown_in_milliseconds", millis)
+		}
+	}
 	d.infoListeners(f)
 }
 
@@ -77,61 +81,6 @@ func osName() string {
 		return runtime.GOOS
 	}
 	return unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:]) + " " + unix.ByteSliceToString(u.Machine[:])
-}
-
-func (d *Deps) infoMemory(f *fields, _ *command.Ctx) {
-	m := readMemory()
-	data := d.Keyspace.UsedMemory()
-	used := data + m.heap
-	rss := max(m.resident, 1)
-	limit := d.Config.MaxMemoryBytes.Get()
-	peak := max(m.peak, used)
-	f.add("used_memory", used)
-	f.add("used_memory_human", human(used))
-	f.add("used_memory_rss", rss)
-	f.add("used_memory_rss_human", human(rss))
-	f.add("used_memory_peak", peak)
-	f.add("used_memory_peak_human", human(peak))
-	f.addf("used_memory_peak_perc", "%.2f%%", 100*float64(used)/float64(max(peak, 1)))
-	f.add("used_memory_overhead", m.heap)
-	f.add("used_memory_dataset", data)
-	f.addf("used_memory_dataset_perc", "%.2f%%", 100*float64(data)/float64(max(used, 1)))
-	f.add("total_system_memory", m.system)
-	f.add("total_system_memory_human", human(m.system))
-	f.add("maxmemory", limit)
-	f.add("maxmemory_human", human(limit))
-	f.add("maxmemory_policy", d.Config.Get("maxmemory-policy")[0].Value)
-	f.addf("mem_fragmentation_ratio", "%.2f", float64(rss)/float64(max(used, 1)))
-	f.add("mem_fragmentation_bytes", rss-used)
-	f.add("mem_allocator", "arena")
-	f.add("active_defrag_running", 0)
-	f.add("lazyfree_pending_objects", 0)
-}
-
-// memory is what the system and the Go runtime say, in bytes.
-type memory struct{ heap, resident, peak, system int64 }
-
-func readMemory() (m memory) {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	if sample[0].Value.Kind() == metrics.KindUint64 {
-		m.heap = int64(sample[0].Value.Uint64())
-	}
-	if text, err := os.ReadFile("/proc/self/statm"); err == nil {
-		if words := strings.Fields(string(text)); len(words) > 1 {
-			pages, _ := strconv.ParseInt(words[1], 10, 64)
-			m.resident = pages * int64(os.Getpagesize())
-		}
-	}
-	var usage unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_SELF, &usage) == nil {
-		m.peak = usage.Maxrss * 1024
-	}
-	var info unix.Sysinfo_t
-	if unix.Sysinfo(&info) == nil {
-		m.system = int64(info.Totalram) * int64(info.Unit)
-	}
-	return m
 }
 
 func (d *Deps) infoCPU(f *fields, _ *command.Ctx) {

@@ -17,13 +17,13 @@ var (
 // success there is no reply: the connection ends with the process.
 func (d *Deps) shutdown(c *command.Ctx) error {
 	var mode ShutdownMode
-	var save, noSave, abort bool
+	var abort bool
 	for _, arg := range c.Args[1:] {
 		switch {
 		case command.Is(arg, "nosave"):
-			noSave = true
+			mode.NoSave = true
 		case command.Is(arg, "save"):
-			save = true
+			mode.Save = true
 		case command.Is(arg, "now"):
 			mode.Now = true
 		case command.Is(arg, "force"):
@@ -34,7 +34,7 @@ func (d *Deps) shutdown(c *command.Ctx) error {
 			return resp.ErrSyntax
 		}
 	}
-	if save && noSave || abort && len(c.Args) > 2 {
+	if mode.Save && mode.NoSave || abort && mode != (ShutdownMode{}) {
 		return resp.ErrSyntax
 	}
 	if abort {
@@ -43,9 +43,6 @@ func (d *Deps) shutdown(c *command.Ctx) error {
 		}
 		c.Out.OK()
 		return nil
-	}
-	if save && !mode.Force {
-		return errShutdownFailed // there is nothing that could be saved to
 	}
 	if d.Shutdown == nil || d.Shutdown(mode) != nil {
 		return errShutdownFailed

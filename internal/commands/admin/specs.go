@@ -20,7 +20,7 @@ func specsOf(d *Deps) []command.Spec {
 		s.Group, s.Shards = "server", command.ShardsNone
 		return s
 	}
-	return []command.Spec{
+	return append(d.persistenceSpecs(top),
 		top(command.Spec{Name: "info", Arity: -1, Flags: anytime, Cats: acl.Dangerous, Run: d.info, Since: "1.0.0",
 			Tips:    []string{"nondeterministic_output", "request_policy:all_shards", "response_policy:special"},
 			Summary: "Returns information and statistics about the server.", Complexity: "O(1)"}),
@@ -44,6 +44,7 @@ func specsOf(d *Deps) []command.Spec {
 				top(command.Spec{Name: "help", Arity: 2, Flags: anytime, Run: configHelp, Since: "5.0.0",
 					Summary: "Returns helpful text about the different subcommands.", Complexity: "O(1)"}),
 			}}),
+		d.memorySpec(),
 		top(command.Spec{Name: "command", Arity: -1, Flags: anytime, Cats: acl.Connection, Run: d.commandAll, Since: "2.8.13", Tips: unordered,
 			Summary: "Returns detailed information about all commands.", Complexity: "O(N) where N is the total number of Redis commands",
 			Subs: []command.Spec{
@@ -62,5 +63,5 @@ func specsOf(d *Deps) []command.Spec {
 				top(command.Spec{Name: "list", Arity: -2, Flags: anytime, Cats: acl.Connection, Run: d.commandList, Since: "7.0.0", Tips: unordered,
 					Summary: "Returns a list of command names.", Complexity: "O(N) where N is the total number of Redis commands"}),
 			}}),
-	}
+	)
 }

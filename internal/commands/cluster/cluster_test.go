@@ -255,6 +255,36 @@ func TestSlotMigrations(t *testing.T) {
 		" create_time 3 last_update_time 4 last_ack_time 0 state failed message target is gone cow_size 0 remaining_repl_size 0 keys_done 0 keys_total 0} "+fmt.Sprintf(done, "IMPORT")+"]")
 }
 
+func TestWriteConcern(t *testing.T) {
+	r := newRig(t, false)
+	r.control.view.Config = topology.ClusterConfig{SyncWrites: topology.SyncAllowed, SyncMinCopies: 2}
+	got := r.do("cluster write-concern")
+	for _, want := range []string{"sync-writes allowed", "sync-min-copies 2", "sync-timeout 2000", "copies 2 min-copies 2 in-sync [" + id("a") + "]"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in %s", want, got)
+		}
+	}
+	for line, want := range map[string]string{
+		"cluster write-concern set sync-writes always":                 "cluster settings: sync-writes always",
+		"cluster write-concern set SYNC-TIMEOUT 500 sync-min-copies 0": "cluster settings: sync-min-copies 0 sync-timeout 500 ms",
+		"cluster write-concern set sync-writes":                        "-ERR syntax error",
+		"cluster write-concern get":                                    "-ERR syntax error",
+		"cluster write-concern set sync-writes maybe":                  "-" + errSyncWrites.Error(),
+		"cluster write-concern set sync-min-copies -1":                 "-" + errSyncMinCopies.Error(),
+		"cluster write-concern set sync-writes no sync-timeout 1":      "-" + errSyncTimeout.Error(),
+		"cluster write-concern set appendfsync always":                 "-ERR syntax error",
+	} {
+		r.control.calls = nil
+		got := r.do(line)
+		if len(r.control.calls) > 0 && got == "OK" {
+			got = r.control.calls[0]
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
+	}
+}
+
 func TestPlainServer(t *testing.T) {
 	r := newRig(t, true)
 	for _, line := range []string{"cluster info", "cluster nodes", "cluster keyslot a", "cluster addslots 1", "cluster help", "cluster getkeysinslot 1 1"} {
@@ -270,5 +300,54 @@ func TestHelpNamesEverySubcommand(t *testing.T) {
 		if name := strings.ToUpper(sub.Name); name != "SLAVES" && !strings.Contains(text, name) {
 			t.Errorf("CLUSTER HELP does not name %s", name)
 		}
+	}
+}
+
+func TestSlotStats(t *testing.T) {
+	r := newRig(t, false)
+	for slot, keys := range map[slots.Slot]int{3: 2, 7: 5, 200: 5, 150: 9} { // 150 is another shard's
+		a := r.ks.Access(0, 1, engine.ModePrimary)
+		r.ks.Lock(r.ks.Mask(slot))
+		for i := range keys {
+			if err := a.SetInt(slot, []byte{byte(i)}, 1, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.ks.Unlock(r.ks.Mask(slot))
+	}
+	r.is("CLUSTER SLOT-STATS SLOTSRANGE 6 7", "[[6 [key-count 0]] [7 [key-count 5]]]")
+	r.is("CLUSTER SLOT-STATS SLOTSRANGE 100 199", "[]")
+	r.is("CLUSTER SLOT-STATS SLOTSRANGE 150 250", "[[200 [key-count 5]]]")
+	r.is("CLUSTER SLOT-STATS ORDERBY KEY-COUNT LIMIT 4", "[[7 [key-count 5]] [200 [key-count 5]] [3 [key-count 2]] [0 [key-count 0]]]")
+	r.is("CLUSTER SLOT-STATS ORDERBY key-count desc LIMIT 1", "[[7 [key-count 5]]]")
+	r.is("CLUSTER SLOT-STATS ORDERBY key-count LIMIT 2 ASC", "[[0 [key-count 0]] [1 [key-count 0]]]")
+	for line, want := range map[string]string{
+		"SLOTSRANGE 7 6":                        "-ERR Start slot number 7 is greater than end slot number 6",
+		"SLOTSRANGE 0 16384":                    "-ERR Invalid or out of range slot",
+		"SLOTSRANGE -1 0":                       "-ERR Invalid or out of range slot",
+		"SLOTSRANGE 9223372036854775808 0":      "-ERR Invalid or out of range slot",
+		"SLOTSRANGE 0":                          "-ERR unknown subcommand or wrong number of arguments for 'SLOT-STATS'. Try CLUSTER HELP.",
+		"SLOTS 0 1":                             "-ERR unknown subcommand or wrong number of arguments for 'SLOT-STATS'. Try CLUSTER HELP.",
+		"ORDERBY cpu-usec":                      "-ERR Unrecognized sort metric for ORDERBY.",
+		"ORDERBY nothing":                       "-ERR Unrecognized sort metric for ORDERBY.",
+		"ORDERBY key-count LIMIT 0":             "-ERR Limit has to lie in between 1 and 16384 (maximum number of slots).",
+		"ORDERBY key-count LIMIT 16385":         "-ERR Limit has to lie in between 1 and 16384 (maximum number of slots).",
+		"ORDERBY key-count LIMIT x":             "-ERR Limit has to lie in between 1 and 16384 (maximum number of slots).",
+		"ORDERBY key-count LIMIT":               "-ERR syntax error",
+		"ORDERBY key-count ASC UP":              "-ERR syntax error",
+		"ORDERBY key-count ASC DESC":            "-ERR Multiple filters of the same type are disallowed.",
+		"ORDERBY key-count LIMIT 1 LIMIT 2":     "-ERR Multiple filters of the same type are disallowed.",
+		"ORDERBY key-count ASC LIMIT 1 LIMIT 1": "-ERR Multiple filters of the same type are disallowed.",
+	} {
+		r.is("CLUSTER SLOT-STATS "+line, want)
+	}
+	r.slotUse = func(s slots.Slot) (SlotUse, bool) { return SlotUse{int64(s) * 1000, 10, 500 - int64(s)}, true }
+	r.is("CLUSTER SLOT-STATS SLOTSRANGE 7 7", "[[7 [key-count 5 cpu-usec 7 network-bytes-in 10 network-bytes-out 493]]]")
+	r.is("CLUSTER SLOT-STATS ORDERBY cpu-usec LIMIT 1", "[[200 [key-count 5 cpu-usec 200 network-bytes-in 10 network-bytes-out 300]]]")
+	r.is("CLUSTER SLOT-STATS ORDERBY network-bytes-in LIMIT 1", "[[0 [key-count 0 cpu-usec 0 network-bytes-in 10 network-bytes-out 500]]]")
+	r.is("CLUSTER SLOT-STATS ORDERBY network-bytes-out LIMIT 1 ASC", "[[200 [key-count 5 cpu-usec 200 network-bytes-in 10 network-bytes-out 300]]]")
+	r.resp3 = true
+	if got := r.raw("CLUSTER SLOT-STATS SLOTSRANGE 7 7"); !strings.HasPrefix(got, "*1\r\n*2\r\n:7\r\n%4\r\n$9\r\nkey-count\r\n:5\r\n") {
+		t.Errorf("in RESP3 %q", got)
 	}
 }

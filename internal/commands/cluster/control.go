@@ -41,6 +41,8 @@ type Control interface {
 	Reset(ctx context.Context, hard bool) error
 	Failover(ctx context.Context, mode FailoverMode) error
 	SetConfigEpoch(epoch uint64) error
+	// Configure changes settings of the whole cluster.
+	Configure(ctx context.Context, e topology.SetClusterConfig) error
 
 	// MigrateSlots begins one job a request, all or none.
 	MigrateSlots(ctx context.Context, moves []MoveRequest) error

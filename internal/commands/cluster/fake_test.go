@@ -69,6 +69,9 @@ func (f *fakeControl) Failover(_ context.Context, m FailoverMode) error {
 	return f.note("failover %d", m)
 }
 func (f *fakeControl) SetConfigEpoch(e uint64) error { f.epoch = e; return f.note("epoch %d", e) }
+func (f *fakeControl) Configure(_ context.Context, e topology.SetClusterConfig) error {
+	return f.note("%s", topology.Describe(e))
+}
 func (f *fakeControl) MigrateSlots(_ context.Context, moves []MoveRequest) error {
 	for _, m := range moves {
 		_ = f.note("move %s to %s", m.Slots.String(), m.Target[:1])
@@ -125,6 +128,7 @@ type rig struct {
 	ks      *engine.Keyspace
 	config  *config.Config
 	resp3   bool
+	slotUse func(slots.Slot) (SlotUse, bool)
 }
 
 func newRig(t *testing.T, plain bool) *rig {
@@ -143,7 +147,12 @@ func newRig(t *testing.T, plain bool) *rig {
 			topology.NodeID(id("d")): {Failed: true, PingSentMillis: 1600, PongReceivedMillis: 1500},
 		},
 	}}
-	deps := Deps{Control: r.control, Keyspace: ks, Config: r.config}
+	deps := Deps{Control: r.control, Keyspace: ks, Config: r.config, SlotUse: func(s slots.Slot) (SlotUse, bool) {
+		if r.slotUse == nil {
+			return SlotUse{}, false
+		}
+		return r.slotUse(s)
+	}}
 	if plain {
 		deps.Control = nil
 	}

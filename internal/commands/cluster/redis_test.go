@@ -24,6 +24,8 @@ func TestTableAgainstRedis(t *testing.T) {
 		"cluster|getslotmigrations command":    "absent present",
 		"cluster|migrateslots command":         "absent present",
 		"cluster|myshardid command":            "absent present", // Redis 7.2
+		"cluster|slot-stats command":           "absent present", // Redis 8.2
+		"cluster|write-concern command":        "absent present", // ours
 	}
 	got := make(map[string]string)
 	for _, diff := range commandtest.TableDiff(table, redis) {

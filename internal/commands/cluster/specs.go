@@ -7,6 +7,7 @@ import (
 	"github.com/redwingdb/redwing/internal/config"
 	"github.com/redwingdb/redwing/internal/engine"
 	"github.com/redwingdb/redwing/internal/resp"
+	"github.com/redwingdb/redwing/internal/slots"
 )
 
 // Deps is what the command needs.
@@ -15,6 +16,9 @@ type Deps struct {
 	Control  Control
 	Keyspace *engine.Keyspace
 	Config   *config.Config
+	// SlotUse returns what commands on the keys of a slot have taken, false if that is
+	// not counted. nil: it never is.
+	SlotUse func(slots.Slot) (use SlotUse, counted bool)
 }
 
 // slack is granted on top of cluster-node-timeout, for which a change is retried:
@@ -75,6 +79,8 @@ func specsOf(d *Deps) []command.Spec {
 			sub("set-config-epoch", 3, change, d.setConfigEpoch, "3.0.0", "Sets the configuration epoch for a new node.", nil),
 			sub("shards", 2, read, d.shards, "7.0.0", "Returns the mapping of cluster slots to shards.", unstable),
 			sub("slaves", 3, admin, d.replicas, "3.0.0", "Lists the replica nodes of a master node.", unstable),
+			sub("slot-stats", -4, readLoad, d.slotStats, "8.2.0", "Returns usage statistics of the slots of this node's shard.", []string{"nondeterministic_output", "request_policy:all_shards"}),
+			sub("write-concern", -2, change, d.writeConcern, "7.2.0", "Returns or changes what holds for synchronous writes in the cluster.", unstable),
 			sub("slots", 2, read, d.slots, "3.0.0", "Returns the mapping of cluster slots to nodes.", unstable),
 		},
 	}}

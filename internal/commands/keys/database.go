@@ -1,6 +1,9 @@
 package keys
 
 import (
+	"sync/atomic"
+	"time"
+
 	"github.com/redwingdb/redwing/internal/command"
 	"github.com/redwingdb/redwing/internal/resp"
 )
@@ -10,21 +13,52 @@ func dbsize(c *command.Ctx) error {
 	return nil
 }
 
-// flushMode checks the argument of FLUSHALL and FLUSHDB. SYNC and ASYNC are the same
-// here: tables are detached at once and freed in the background.
-func flushMode(c *command.Ctx) error {
-	if len(c.Args) == 1 || len(c.Args) == 2 &&
-		(command.Is(c.Args[1], "async") || command.Is(c.Args[1], "sync")) {
-		return nil
+// flushMode returns whether the client is to wait until memory is free (SYNC, and
+// without a word by lazyfree-lazy-user-flush). Tables are detached at once and freed
+// behind the commands in any case.
+func (h *handlers) flushMode(c *command.Ctx) (wait bool, err error) {
+	switch {
+	case len(c.Args) == 1:
+		return !h.LazyFlush(), nil
+	case len(c.Args) == 2 && command.Is(c.Args[1], "async"):
+		return false, nil
+	case len(c.Args) == 2 && command.Is(c.Args[1], "sync"):
+		return true, nil
 	}
-	return resp.ErrSyntax
+	return false, resp.ErrSyntax
+}
+
+// flushed ends a flush. Who waits holds no shard: others go on meanwhile. Within EXEC, or
+// where a stream is applied, nobody can wait.
+func (h *handlers) flushed(c *command.Ctx, wait bool) error {
+	c.Changed(1)
+	if wait && c.Client != nil && !c.InExec && !c.Applying {
+		var free atomic.Bool
+		var wake func()
+		// All shards are held, so nobody frees before wake is known.
+		if c.Keyspace.WhenFreed(func() { free.Store(true); wake() }) {
+			wake = c.Client.Block(time.Time{}, func(out *resp.Writer, _ bool) bool {
+				if free.Load() {
+					out.OK()
+				}
+				return free.Load()
+			}, nil)
+			if h.FreeSoon != nil {
+				h.FreeSoon()
+			}
+			return nil
+		}
+	}
+	c.Out.OK()
+	return nil
 }
 
 // flushall empties every database. It and FLUSHDB are propagated even where there was
 // nothing, as in Redis. Applied to the hidden database of slots on their way here, it
 // empties that one alone: the stream speaks only of those slots.
-func flushall(c *command.Ctx) error {
-	if err := flushMode(c); err != nil {
+func (h *handlers) flushall(c *command.Ctx) error {
+	wait, err := h.flushMode(c)
+	if err != nil {
 		return err
 	}
 	if staging := c.Keyspace.StagingDB(); c.DB.DB() == staging {
@@ -34,21 +68,21 @@ func flushall(c *command.Ctx) error {
 			c.TouchDatabase(db, db)
 		}
 		c.Keyspace.FlushAll()
+		if h.Flushed != nil {
+			h.Flushed()
+		}
 	}
-	c.Changed(1)
-	c.Out.OK()
-	return nil
+	return h.flushed(c, wait)
 }
 
-func flushdb(c *command.Ctx) error {
-	if err := flushMode(c); err != nil {
+func (h *handlers) flushdb(c *command.Ctx) error {
+	wait, err := h.flushMode(c)
+	if err != nil {
 		return err
 	}
 	c.TouchDatabase(c.DB.DB(), c.DB.DB())
 	c.Keyspace.Flush(c.DB.DB())
-	c.Changed(1)
-	c.Out.OK()
-	return nil
+	return h.flushed(c, wait)
 }
 
 var (

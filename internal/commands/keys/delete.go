@@ -8,9 +8,10 @@ func del(c *command.Ctx) error {
 		return command.ErrSlow
 	}
 	n := 0
-	for i := 1; i < len(c.Args); i++ {
-		if c.DB.Delete(c.Slot(i), c.Args[i]) {
+	for i, slot := range c.EachKey(1, 1) {
+		if c.DB.Delete(slot, c.Args[i]) {
 			n++
+			c.Notify(command.NotifyGeneric, "del", i)
 		}
 	}
 	c.Changed(n)

@@ -6,18 +6,23 @@
 package keys
 
 import (
-	"errors"
 	"math/rand/v2"
 
 	"github.com/redwingdb/redwing/internal/command"
-	"github.com/redwingdb/redwing/internal/engine"
-	"github.com/redwingdb/redwing/internal/resp"
 )
 
 // Deps is what the handlers need beyond their call.
 type Deps struct {
 	// Cluster is set on a node of a cluster, which has one database.
 	Cluster bool
+	// SyncWrites reports whether writes of the cluster may be synchronous. May be nil.
+	SyncWrites func() bool
+	// LazyFlush reports whether FLUSHALL and FLUSHDB without a word are ASYNC. Default: no.
+	LazyFlush func() bool
+	// Flushed is told that FLUSHALL has dropped all data, with all shards held. May be nil.
+	Flushed func()
+	// FreeSoon is told that a client waits for memory to be freed. May be nil.
+	FreeSoon func()
 	// Random draws for RANDOMKEY. Default: math/rand/v2.
 	Random func() uint64
 }
@@ -30,6 +35,9 @@ func Specs(d Deps) []command.Spec {
 	if d.Random == nil {
 		d.Random = rand.Uint64
 	}
+	if d.LazyFlush == nil {
+		d.LazyFlush = func() bool { return false }
+	}
 	h := &handlers{d}
 	return append(h.genericSpecs(), h.databaseSpecs()...)
 }
@@ -39,11 +47,3 @@ var (
 	wordDel       = []byte("DEL")
 	wordPExpireAt = []byte("PEXPIREAT")
 )
-
-// stored turns what the engine returns from storing into what a client sees.
-func stored(err error) error {
-	if errors.Is(err, engine.ErrNoSpace) {
-		return resp.ErrOOM
-	}
-	return err
-}

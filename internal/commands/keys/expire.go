@@ -91,13 +91,15 @@ func setExpiry(c *command.Ctx, base, unit int64) error {
 	if at <= c.Now() && !c.Applying {
 		c.DB.Delete(slot, key)
 		c.Effect(slot, wordDel, key)
+		c.Notify(command.NotifyGeneric, "del", 1)
 	} else {
 		at = max(at, 1) // 0 and below mean something else to the engine
 		if _, err := c.DB.SetExpireAt(slot, key, at); err != nil {
-			return stored(err)
+			return err
 		}
 		var digits [20]byte
 		c.Effect(slot, wordPExpireAt, key, strconv.AppendInt(digits[:0], at, 10))
+		c.Notify(command.NotifyGeneric, "expire", 1)
 	}
 	c.Changed(1)
 	c.Out.Int(1)
@@ -112,9 +114,10 @@ func persist(c *command.Ctx) error {
 		return nil
 	}
 	if _, err := c.DB.SetExpireAt(slot, key, 0); err != nil {
-		return stored(err)
+		return err
 	}
 	c.Changed(1)
+	c.Notify(command.NotifyGeneric, "persist", 1)
 	c.Out.Int(1)
 	return nil
 }

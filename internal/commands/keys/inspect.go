@@ -15,7 +15,7 @@ func count(c *command.Ctx, look func(*command.Ctx, int) (engine.Record, bool)) e
 		return command.ErrSlow
 	}
 	n := int64(0)
-	for i := 1; i < len(c.Args); i++ {
+	for i := range c.EachKey(1, 1) {
 		if _, ok := look(c, i); ok {
 			n++
 		}
@@ -57,11 +57,24 @@ func objectEncoding(c *command.Ctx, r engine.Record) error {
 	return nil
 }
 
+// Texts of Redis 7.2, object.c, objectCommand.
 var errNoLFU = resp.NewError("ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.")
 
-func objectFreq(*command.Ctx, engine.Record) error { return errNoLFU }
+var errLFU = resp.NewError("ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.")
+
+func objectFreq(c *command.Ctx, r engine.Record) error {
+	freq, ok := c.DB.Freq(r)
+	if !ok {
+		return errNoLFU
+	}
+	c.Out.Int(int64(freq))
+	return nil
+}
 
 func objectIdletime(c *command.Ctx, r engine.Record) error {
+	if c.Keyspace.Eviction().Policy.LFU() {
+		return errLFU
+	}
 	c.Out.Int(r.Idle(c.Now()) / 1000)
 	return nil
 }

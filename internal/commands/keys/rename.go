@@ -38,13 +38,19 @@ func renameTo(c *command.Ctx, onlyNew bool) (done bool, err error) {
 		return !onlyNew, nil
 	}
 	// Looked up in any case: what has expired there is deleted, and said so, first.
-	if _, there := c.DB.Find(ds, dst); there && onlyNew {
+	_, there := c.DB.Find(ds, dst)
+	if there && onlyNew {
 		return false, nil
 	}
 	if err := c.DB.Rename(ss, src, ds, dst); err != nil {
-		return false, stored(err)
+		return false, err
 	}
 	c.Changed(1)
+	if there { // Redis deletes what was there and adds another key
+		c.Notify(command.NotifyNew, "new", 2)
+	}
+	c.Notify(command.NotifyGeneric, "rename_from", 1)
+	c.Notify(command.NotifyGeneric, "rename_to", 2)
 	return true, nil
 }
 
@@ -71,14 +77,19 @@ func (h *handlers) copyKey(c *command.Ctx) error {
 		return command.ErrSlow
 	}
 	dst := c.In(db)
-	if _, there := dst.Find(c.Slot(2), c.Args[2]); there && !replace {
+	_, there := dst.Find(c.Slot(2), c.Args[2])
+	if there && !replace {
 		c.Out.Int(0)
 		return nil
 	}
 	if err := c.DB.Copy(c.Slot(1), c.Args[1], db, c.Slot(2), c.Args[2]); err != nil {
-		return stored(err)
+		return err
 	}
 	c.TouchIn(db, 2)
+	if there { // Redis deletes what was there and adds another key
+		c.NotifyIn(command.NotifyNew, "new", db, c.Args[2])
+	}
+	c.NotifyIn(command.NotifyGeneric, "copy_to", db, c.Args[2])
 	c.Changed(1)
 	c.Out.Int(1)
 	return nil
@@ -151,10 +162,12 @@ func (h *handlers) move(c *command.Ctx) error {
 		return command.ErrSlow
 	}
 	if err := c.DB.Copy(slot, key, db, slot, key); err != nil {
-		return stored(err)
+		return err
 	}
 	c.DB.Delete(slot, key)
 	c.TouchIn(db, 1)
+	c.Notify(command.NotifyGeneric, "move_from", 1)
+	c.NotifyIn(command.NotifyGeneric, "move_to", db, key)
 	c.Changed(1)
 	c.Out.Int(1)
 	return nil

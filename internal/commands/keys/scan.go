@@ -31,7 +31,7 @@ type scanOptions struct {
 
 // scanShards is the shard of the cursor, or all of them in a sparse database.
 func scanShards(c *command.Ctx) engine.ShardMask {
-	cursor, ok := parseCursor(c.Args[1])
+	cursor, ok := command.ParseCursor(c.Args[1])
 	if !ok {
 		return 0
 	}
@@ -42,7 +42,7 @@ func scanShards(c *command.Ctx) engine.ShardMask {
 }
 
 func scan(c *command.Ctx) error {
-	cursor, ok := parseCursor(c.Args[1])
+	cursor, ok := command.ParseCursor(c.Args[1])
 	if !ok {
 		return resp.ErrInvalidCursor
 	}
@@ -80,33 +80,6 @@ func scan(c *command.Ctx) error {
 	head.Array(n)
 	c.Out.Buf = slices.Insert(c.Out.Buf, begin, head.Buf...)
 	return nil
-}
-
-// parseCursor reads a cursor as C's strtoul does, which takes a sign and the empty
-// string (Redis 7.2, db.c, parseScanCursorOrReply).
-func parseCursor(b []byte) (uint64, bool) {
-	if len(b) == 0 {
-		return 0, true
-	}
-	negative := b[0] == '-'
-	if negative || b[0] == '+' {
-		b = b[1:]
-	}
-	if len(b) == 0 {
-		return 0, false
-	}
-	v := uint64(0)
-	for _, d := range b {
-		d -= '0'
-		if d > 9 || v > (math.MaxUint64-uint64(d))/10 {
-			return 0, false
-		}
-		v = v*10 + uint64(d)
-	}
-	if negative {
-		v = -v
-	}
-	return v, true
 }
 
 func parseScan(c *command.Ctx) (o scanOptions, err error) {

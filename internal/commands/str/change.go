@@ -6,6 +6,7 @@ import (
 	"github.com/redwingdb/redwing/internal/command"
 	"github.com/redwingdb/redwing/internal/engine"
 	"github.com/redwingdb/redwing/internal/resp"
+	"github.com/redwingdb/redwing/internal/slots"
 )
 
 func incr(c *command.Ctx) error { return add(c, 1) }
@@ -37,6 +38,7 @@ func add(c *command.Ctx, by int64) error {
 	slot, key := c.Slot(1), c.Args[1]
 	if sum, ok := c.DB.IncrBy(slot, key, by); ok {
 		c.Changed(1)
+		c.Notify(command.NotifyString, "incrby", 1)
 		c.Out.Int(sum)
 		return nil
 	}
@@ -55,9 +57,10 @@ func add(c *command.Ctx, by int64) error {
 		return resp.ErrOverflow
 	}
 	if err := c.DB.SetInt(slot, key, v+by, engine.KeepTTL); err != nil {
-		return stored(err)
+		return err
 	}
 	c.Changed(1)
+	c.Notify(command.NotifyString, "incrby", 1)
 	c.Out.Int(v + by)
 	return nil
 }
@@ -74,13 +77,25 @@ func integer(r engine.Record) (int64, bool) {
 	return command.ParseInt(r.Bytes(digits[:0]))
 }
 
+// slowEdit reports whether a change in place of the string r, which will be n bytes long,
+// has to copy so much that it needs an owner: a snapshot may have pinned it, or it must
+// move to grow.
+func slowEdit(c *command.Ctx, slot slots.Slot, key []byte, r engine.Record, n int) bool {
+	if c.Owner || r.Len() <= command.SlowBytes {
+		return false
+	}
+	var e engine.StringEdit
+	c.DB.OpenEdit(&e, slot, key)
+	return c.Slow(1, e.GrowCost(n))
+}
+
 func appendTo(c *command.Ctx) error {
 	slot, key, suffix := c.Slot(1), c.Args[1], c.Args[2]
 	r, found := c.DB.Find(slot, key)
 	if err := isString(r, found); err != nil {
 		return err
 	}
-	if c.Slow(1, len(suffix)) {
+	if c.Slow(1, len(suffix)) || found && slowEdit(c, slot, key, r, r.Len()+len(suffix)) {
 		return command.ErrSlow
 	}
 	n, err := len(suffix), error(nil)
@@ -93,9 +108,10 @@ func appendTo(c *command.Ctx) error {
 		n, err = c.DB.AppendString(slot, key, suffix)
 	}
 	if err != nil {
-		return stored(err)
+		return err
 	}
 	c.Changed(1)
+	c.Notify(command.NotifyString, "append", 1)
 	c.Out.Int(int64(n))
 	return nil
 }
@@ -124,14 +140,15 @@ func setrange(c *command.Ctx) error {
 	if err := fits(c, off, int64(len(val))); err != nil {
 		return err
 	}
-	if c.Slow(1, max(len(val), int(off)+len(val)-have)) {
+	if c.Slow(1, max(len(val), int(off)+len(val)-have)) || found && slowEdit(c, slot, key, r, max(have, int(off)+len(val))) {
 		return command.ErrSlow
 	}
 	n, err := c.DB.SetRange(slot, key, int(off), val)
 	if err != nil {
-		return stored(err)
+		return err
 	}
 	c.Changed(1)
+	c.Notify(command.NotifyString, "setrange", 1)
 	c.Out.Int(int64(n))
 	return nil
 }

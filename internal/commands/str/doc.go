@@ -5,8 +5,6 @@
 package str
 
 import (
-	"errors"
-
 	"github.com/redwingdb/redwing/internal/command"
 	"github.com/redwingdb/redwing/internal/engine"
 	"github.com/redwingdb/redwing/internal/resp"
@@ -21,14 +19,6 @@ var (
 	wordPXAT      = []byte("PXAT")
 	wordSet       = []byte("SET")
 )
-
-// stored turns what the engine returns from storing into what a client sees.
-func stored(err error) error {
-	if errors.Is(err, engine.ErrNoSpace) {
-		return resp.ErrOOM
-	}
-	return err
-}
 
 // isString refuses a found key that holds no string.
 func isString(r engine.Record, found bool) error {

@@ -49,6 +49,7 @@ func getdel(c *command.Ctx) error {
 	if c.DB.Delete(slot, c.Args[1]) {
 		c.Changed(1)
 		c.Effect(slot, wordDel, c.Args[1])
+		c.Notify(command.NotifyGeneric, "del", 1)
 	}
 	return nil
 }
@@ -59,7 +60,7 @@ func mget(c *command.Ctx) error {
 	}
 	begin, hits, misses := len(c.Out.Buf), c.Hits, c.Misses
 	c.Out.Array(len(c.Args) - 1)
-	for i := 1; i < len(c.Args); i++ {
+	for i := range c.EachKey(1, 1) {
 		r, ok := c.Read(i)
 		if !ok || isString(r, true) != nil {
 			c.Out.Null()
@@ -154,17 +155,20 @@ func getex(c *command.Ctx) error {
 	case o.seen&(optEXAT|optPXAT) != 0 && at <= c.Now() && !c.Applying:
 		c.DB.Delete(slot, key)
 		c.Effect(slot, wordDel, key)
+		c.Notify(command.NotifyGeneric, "del", 1)
 	default: // at is 0 for PERSIST
 		if _, err := c.DB.SetExpireAt(slot, key, at); err != nil {
 			c.Out.Buf = c.Out.Buf[:begin]
-			return stored(err)
+			return err
 		}
 		if at == 0 {
 			c.Effect(slot, wordPersist, key)
+			c.Notify(command.NotifyGeneric, "persist", 1)
 			break
 		}
 		var digits [20]byte
 		c.Effect(slot, wordPExpireAt, key, appendInt(digits[:0], at))
+		c.Notify(command.NotifyGeneric, "expire", 1)
 	}
 	c.Changed(1)
 	return nil

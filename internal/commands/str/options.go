@@ -21,20 +21,31 @@ const (
 	optPX
 	optEXAT
 	optPXAT
+	optIFEQ
+	optIFNE
+	optIFDEQ
+	optIFDNE
 
-	optTimes = optEX | optPX | optEXAT | optPXAT
+	optTimes      = optEX | optPX | optEXAT | optPXAT
+	optComparison = optIFEQ | optIFNE | optIFDEQ | optIFDNE
+	optConditions = optNX | optXX | optComparison
 )
 
 // optionWords says which words may not stand before a word. A time may be given
 // twice by the same word; the last one counts (Redis 7.2, t_string.c,
-// parseExtendedStringArgumentsOrReply).
+// parseExtendedStringArgumentsOrReply). IFEQ to IFDNE are of Redis 8.4 (redis.io, SET),
+// IFEQ of Valkey 8.1 too.
 var optionWords = [...]struct {
 	word     string
 	bit      option
 	excludes option
 }{
-	{"nx", optNX, optXX},
-	{"xx", optXX, optNX},
+	{"nx", optNX, optConditions &^ optNX},
+	{"xx", optXX, optConditions &^ optXX},
+	{"ifeq", optIFEQ, optConditions},
+	{"ifne", optIFNE, optConditions},
+	{"ifdeq", optIFDEQ, optConditions},
+	{"ifdne", optIFDNE, optConditions},
 	{"get", optGet, 0},
 	{"keepttl", optKeepTTL, optPersist | optTimes},
 	{"persist", optPersist, optKeepTTL | optTimes},
@@ -44,10 +55,11 @@ var optionWords = [...]struct {
 	{"pxat", optPXAT, optKeepTTL | optPersist | optTimes&^optPXAT},
 }
 
-// options are the parsed words; expire is the argument that holds the time, 0: none.
+// options are the parsed words.
 type options struct {
 	seen   option
-	expire int
+	expire int // the argument that holds the time, 0: none
+	match  int // the argument that the string is compared with, 0: none
 }
 
 // parseOptions reads the words from argument from on; allowed are those of times and
@@ -63,11 +75,15 @@ func parseOptions(c *command.Ctx, from int, may option) (o options, err error) {
 			if w.bit&(may|optTimes) == 0 || o.seen&w.excludes != 0 {
 				break
 			}
-			if w.bit&optTimes != 0 {
+			if w.bit&(optTimes|optComparison) != 0 {
 				if i++; i == len(c.Args) {
 					return o, resp.ErrSyntax
 				}
-				o.expire = i
+				if w.bit&optTimes != 0 {
+					o.expire = i
+				} else {
+					o.match = i
+				}
 			}
 			o.seen |= w.bit
 			found = true

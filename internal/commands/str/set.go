@@ -10,25 +10,26 @@ func set(c *command.Ctx) error {
 	if len(c.Args) == 3 {
 		return setPlain(c, 1, 2, replyOK)
 	}
-	o, err := parseOptions(c, 3, optNX|optXX|optGet|optKeepTTL)
+	o, err := parseOptions(c, 3, optConditions|optGet|optKeepTTL)
 	if err != nil {
 		return err
 	}
 	return setWith(c, 2, o)
 }
 
-// setKeyFlags tells that only SET with GET reads its key (Redis 7.2, db.c, setGetKeys).
+// setKeyFlags tells that only SET with GET, or with a comparison, reads its key (Redis
+// 7.2, db.c, setGetKeys; Redis 8.4 for the comparisons).
 func setKeyFlags(args [][]byte) command.KeyFlags {
 	for _, word := range args[min(3, len(args)):] {
-		if command.Is(word, "get") {
+		if command.Is(word, "get") || comparison(word) != 0 {
 			return command.KeyRW | command.KeyAccess | command.KeyUpdate
 		}
 	}
 	return command.KeyOW | command.KeyUpdate
 }
 
-func setex(c *command.Ctx) error  { return setWith(c, 3, options{optEX, 2}) }
-func psetex(c *command.Ctx) error { return setWith(c, 3, options{optPX, 2}) }
+func setex(c *command.Ctx) error  { return setWith(c, 3, options{seen: optEX, expire: 2}) }
+func psetex(c *command.Ctx) error { return setWith(c, 3, options{seen: optPX, expire: 2}) }
 
 func replyOK(out *resp.Writer)  { out.OK() }
 func replyOne(out *resp.Writer) { out.Int(1) }
@@ -39,9 +40,10 @@ func setPlain(c *command.Ctx, key, val int, reply func(*resp.Writer)) error {
 		return command.ErrSlow
 	}
 	if err := c.DB.SetString(c.Slot(key), c.Args[key], c.Args[val], 0); err != nil {
-		return stored(err)
+		return err
 	}
 	c.Changed(1)
+	c.Notify(command.NotifyString, "set", key)
 	reply(c.Out)
 	return nil
 }
@@ -56,6 +58,12 @@ func setWith(c *command.Ctx, val int, o options) error {
 		return command.ErrSlow
 	}
 	slot, key := c.Slot(1), c.Args[1]
+	holds := true
+	if o.match != 0 {
+		if holds, err = o.compares(c); err != nil {
+			return err
+		}
+	}
 	begin, found := len(c.Out.Buf), false
 	if o.seen&optGet != 0 {
 		if found, err = replyKey(c); err != nil {
@@ -64,7 +72,7 @@ func setWith(c *command.Ctx, val int, o options) error {
 	} else if o.seen&(optNX|optXX) != 0 {
 		_, found = c.DB.Find(slot, key)
 	}
-	if o.seen&optNX != 0 && found || o.seen&optXX != 0 && !found {
+	if !holds || o.seen&optNX != 0 && found || o.seen&optXX != 0 && !found {
 		if o.seen&optGet == 0 {
 			c.Out.Null()
 		}
@@ -75,15 +83,17 @@ func setWith(c *command.Ctx, val int, o options) error {
 	}
 	if err := c.DB.SetString(slot, key, c.Args[val], at); err != nil {
 		c.Out.Buf = c.Out.Buf[:begin]
-		return stored(err)
+		return err
 	}
 	c.Changed(1)
+	c.Notify(command.NotifyString, "set", 1)
 	switch {
 	case o.seen&optKeepTTL != 0:
 		c.Effect(slot, wordSet, key, c.Args[val], wordKeepTTL)
 	case at != 0:
 		var digits [20]byte
 		c.Effect(slot, wordSet, key, c.Args[val], wordPXAT, appendInt(digits[:0], at))
+		c.Notify(command.NotifyGeneric, "expire", 1)
 	default:
 		c.Effect(slot, wordSet, key, c.Args[val])
 	}
@@ -112,10 +122,11 @@ func getset(c *command.Ctx) error {
 	slot := c.Slot(1)
 	if err := c.DB.SetString(slot, c.Args[1], c.Args[2], 0); err != nil {
 		c.Out.Buf = c.Out.Buf[:begin]
-		return stored(err)
+		return err
 	}
 	c.Changed(1)
 	c.Effect(slot, wordSet, c.Args[1], c.Args[2])
+	c.Notify(command.NotifyString, "set", 1)
 	return nil
 }
 
@@ -130,8 +141,8 @@ func msetnx(c *command.Ctx) error {
 	if err := pairsRunnable(c); err != nil {
 		return err
 	}
-	for i := 1; i < len(c.Args); i += 2 {
-		if _, found := c.DB.Find(c.Slot(i), c.Args[i]); found {
+	for i, slot := range c.EachKey(1, 2) {
+		if _, found := c.DB.Find(slot, c.Args[i]); found {
 			c.Out.Int(0)
 			return nil
 		}
@@ -156,15 +167,16 @@ func pairsRunnable(c *command.Ctx) error {
 }
 
 func setPairs(c *command.Ctx, reply func(*resp.Writer)) error {
-	for i := 1; i < len(c.Args); i += 2 {
-		if err := c.DB.SetString(c.Slot(i), c.Args[i], c.Args[i+1], 0); err != nil {
+	for i, slot := range c.EachKey(1, 2) {
+		if err := c.DB.SetString(slot, c.Args[i], c.Args[i+1], 0); err != nil {
 			for j := 1; j < i; j += 2 { // what is stored stays, so it must be propagated
 				c.Effect(c.Slot(j), wordSet, c.Args[j], c.Args[j+1])
 				c.TouchIn(c.DB.DB(), j)
 			}
-			return stored(err)
+			return err
 		}
 		c.Changed(1)
+		c.Notify(command.NotifyString, "set", i)
 	}
 	reply(c.Out)
 	return nil

@@ -1,13 +1,17 @@
 package str_test
 
 import (
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/redwingdb/redwing/internal/command"
 	"github.com/redwingdb/redwing/internal/command/commandtest"
 	"github.com/redwingdb/redwing/internal/commands/keys"
+	"github.com/redwingdb/redwing/internal/commands/set"
 	"github.com/redwingdb/redwing/internal/commands/str"
+	"github.com/redwingdb/redwing/internal/engine"
 )
 
 func newRunner(t testing.TB) *commandtest.Runner {
@@ -179,5 +183,176 @@ func BenchmarkCommands(b *testing.B) {
 				r.Run(args)
 			}
 		})
+	}
+}
+
+// The options and commands of Redis 8.4 and Valkey 8.1 and 9, which the redis-server of
+// the comparison lacks. The digests are those of redis.io's examples and of xxHash.
+func TestComparisons(t *testing.T) {
+	newRunner(t).Script(t, `
+		set a 1                      -> OK | set a 1
+		set a 2 ifeq 1               -> OK | SET a 2
+		set a 3 ifeq 1               -> nil
+		set a 3 IFEQ 1 get           -> 2
+		set a 3 ifeq 2 get ex 10     -> 2 | SET a 3 PXAT 1010000
+		set a 4 ifeq 3 keepttl       -> OK | SET a 4 KEEPTTL
+		ttl a                        -> 10
+		set a 4 ifne 4               -> nil
+		set a hello ifne 5           -> OK | SET a hello
+		ttl a                        -> -1
+		set b 1 ifeq 1               -> nil
+		set b 1 ifeq 1 get           -> nil
+		set b 1 ifdeq 0000000000000000 -> nil
+		set b 1 ifne 1               -> OK | SET b 1
+		set c 1 ifdne 0000000000000000 get -> nil | SET c 1
+		digest a                     -> 9555e8555c62dcfd
+		digest nokey                 -> nil
+		set a 5 ifdeq 9555E8555c62dcfd -> OK | SET a 5
+		set a 6 ifdeq 9555e8555c62dcfd -> nil
+		set a 6 ifdne 9555e8555c62dcfd -> OK | SET a 6
+		set a 6 ifdeq 9555           -> -ERR must be exactly 16 hexadecimal characters
+		set a 6 ifdne 9555e8555c62dcfx -> -ERR must be exactly 16 hexadecimal characters
+		set a 6 ifeq                 -> -ERR syntax error
+		set a 6 ifeq 6 nx            -> -ERR syntax error
+		set a 6 xx ifne 6            -> -ERR syntax error
+		set a 6 ifeq 6 ifne 6        -> -ERR syntax error
+		set a 6 ifeq 6 ifeq 6        -> -ERR syntax error
+		getex a ifeq 6               -> -ERR syntax error
+		set a ifeq ifeq 6            -> OK | SET a ifeq
+		delex a ifeq 6               -> 0
+		delex a ifne ifeq            -> 0
+		delex a ifeq ifeq            -> 1 | DEL a
+		delex a ifeq ifeq            -> 0
+		delex a ifne ifeq            -> 0
+		delex b ifne 2               -> 1 | DEL b
+		delex c                      -> 1 | DEL c
+		delex c                      -> 0
+		delex c ifeq                 -> -ERR wrong number of arguments for 'delex' command
+		delex c ifeq 1 2             -> -ERR wrong number of arguments for 'delex' command
+		delex c foo 1                -> -ERR syntax error
+		set a hello                  -> OK | set a hello
+		delex a ifdne 9555e8555c62dcfd -> 0
+		delex a ifdeq 9555           -> -ERR must be exactly 16 hexadecimal characters
+		delex a ifdeq 9555e8555c62dcfd -> 1 | DEL a
+		set a 12                     -> OK | set a 12
+		delifeq a 012                -> 0
+		delifeq a 12                 -> 1 | DEL a
+		delifeq a 12                 -> 0
+	`)
+}
+
+func TestMSetEx(t *testing.T) {
+	newRunner(t).Script(t, `
+		msetex 2 a 1 b 2             -> 1 | SET a 1; SET b 2
+		mget a b                     -> [1 2]
+		msetex 2 a 3 c 4 nx          -> 0
+		msetex 2 a 3 c 4 XX          -> 0
+		msetex 2 a 3 b 4 xx ex 10    -> 1 | SET a 3 PXAT 1010000; SET b 4 PXAT 1010000
+		msetex 1 a 5 keepttl         -> 1 | SET a 5 KEEPTTL
+		ttl a                        -> 10
+		msetex 1 a 5                 -> 1 | SET a 5
+		ttl a                        -> -1
+		msetex 2 d 1 e 2 px 500 nx   -> 1 | SET d 1 PXAT 1000500; SET e 2 PXAT 1000500
+		msetex 1 d nx exat 2000      -> 1 | SET d nx PXAT 2000000
+		msetex 1 d 1 pxat 2000001    -> 1 | SET d 1 PXAT 2000001
+		msetex 2 d 1 d 2             -> 1 | SET d 1; SET d 2
+		get d                        -> 2
+		msetex 0 a 1                 -> -ERR invalid numkeys value
+		msetex -1 a 1                -> -ERR invalid numkeys value
+		msetex x a 1                 -> -ERR invalid numkeys value
+		msetex 2 a 1                 -> -ERR wrong number of key-value pairs
+		msetex 2 a 1 b               -> -ERR wrong number of key-value pairs
+		msetex 9223372036854775807 a 1 -> -ERR wrong number of key-value pairs
+		msetex 1 a 1 b 2             -> -ERR syntax error
+		msetex 1 a 1 nx xx           -> -ERR syntax error
+		msetex 1 a 1 ex 1 keepttl    -> -ERR syntax error
+		msetex 1 a 1 get             -> -ERR syntax error
+		msetex 1 a 1 ifeq 1          -> -ERR syntax error
+		msetex 1 a 1 ex              -> -ERR syntax error
+		msetex 1 a 1 ex 0            -> -ERR invalid expire time in 'msetex' command
+		msetex 1 a 1 ex x            -> -ERR value is not an integer or out of range
+	`)
+}
+
+func TestComparisonsWantStrings(t *testing.T) {
+	r := commandtest.NewRunner(t, 2, set.Specs(set.Deps{}), str.Specs(), keys.Specs(keys.Deps{}))
+	const wrong = "-WRONGTYPE Operation against a key holding the wrong kind of value"
+	r.Script(t, `
+		sadd s a                     -> 1 | sadd s a
+		set s b ifeq a               -> `+wrong+`
+		set s b ifne a get           -> `+wrong+`
+		set s b ifdeq 0000000000000000 -> `+wrong+`
+		delex s ifeq a               -> `+wrong+`
+		delifeq s a                  -> `+wrong+`
+		digest s                     -> `+wrong+`
+		delex s                      -> 1 | DEL s
+	`)
+}
+
+func TestKeyFlagsOfLaterCommands(t *testing.T) {
+	table := newRunner(t).Table
+	for words, want := range map[string]string{
+		"set k v ifeq x":     "[{1 RW access update}]",
+		"set k v ifdne x":    "[{1 RW access update}]",
+		"delex k":            "[{1 RM delete}]",
+		"delex k ifeq v":     "[{1 RW delete}]",
+		"msetex 2 a 1 b 2":   "[{2 OW update} {4 OW update}]",
+		"msetex 1 a 1 ex 10": "[{2 OW update}]",
+	} {
+		args := commandtest.Args(strings.Fields(words)...)
+		got, _ := table.Lookup(args[0]).AppendKeys(nil, args)
+		text := []string{}
+		for _, k := range got {
+			text = append(text, fmt.Sprintf("{%d %s}", k.Arg, strings.Join(k.Flags.Names(), " ")))
+		}
+		if s := "[" + strings.Join(text, " ") + "]"; s != want {
+			t.Errorf("%s: %s, want %s", words, s, want)
+		}
+	}
+}
+
+// A string of more than 1 MiB that a snapshot has pinned is copied by an owner, once.
+func TestPinnedStringsAreCopiedByAnOwner(t *testing.T) {
+	r := newRunner(t)
+	long := strings.Repeat("x", 2<<20)
+	changes := map[string][]string{
+		"append":   {"append", "append", "y"},
+		"setrange": {"setrange", "setrange", "5", "y"},
+	}
+	for key := range changes {
+		r.Do("set", key, long)
+	}
+	owned := r.Owned
+	snap, err := r.Keyspace.Snapshot(engine.SnapshotOptions{DB: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 { // the second time it is the key's alone
+		for _, words := range changes {
+			r.Do(words...)
+		}
+		if got := r.Owned - owned; got != len(changes) {
+			t.Errorf("round %d: %d changes had an owner, want %d", i, got, len(changes))
+		}
+	}
+	var b engine.Batch
+	seen := 0
+	for {
+		err := snap.Next(&b)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = b.Each(func(e engine.Entry) error {
+			if seen++; string(e.Value) != long {
+				t.Errorf("%s has %d bytes, or others", e.Key, len(e.Value))
+			}
+			return nil
+		})
+	}
+	if snap.Close(); seen != len(changes) {
+		t.Errorf("%d keys of %d", seen, len(changes))
 	}
 }

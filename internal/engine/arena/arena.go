@@ -44,13 +44,20 @@ type Arena struct {
 	freeIDs uint32 // head of the unused run ids, linked by next
 	partial [numClasses]uint32
 	pages   [numClasses]uint32 // pages in slabs, by class
-	bins    freeBins
-	top     uint32 // first page never used
-	limit   uint32 // pages in the range
-	dirty   int64  // pages in free runs that may be resident
-	check   checker
+	// kept are the slabs that were left without a live block last; some have been used again.
+	kept     [keptSlabs]uint32
+	nextKept int
+	bins     freeBins
+	top      uint32       // first page never used
+	limit    uint32       // pages in the range
+	dirty    atomic.Int64 // pages in free runs that may be resident
+	active   atomic.Int64 // pages in slabs, and counted pages of spans
+	check    checker
 
-	used atomic.Int64 // bytes of allocated blocks; written by the owner, read by anyone
+	used    atomic.Int64 // bytes of allocated blocks; written by the owner, read by anyone
+	told    int64        // of used, what the account has been told
+	slack   int64        // how far told may be off
+	account *Account     // may be nil
 }
 
 // New reserves an arena of limitBytes, at most MaxBytes (0: MaxBytes). Reserving costs
@@ -74,6 +81,10 @@ func (a *Arena) Close() error { return a.mem.release() }
 // Used returns the bytes of all allocated blocks, rounded to their classes. It may be
 // called without the owner's lock.
 func (a *Arena) Used() int64 { return a.used.Load() }
+
+// ActiveBytes returns the bytes of the pages that hold blocks: Used and what lies free
+// between blocks. It may be called without the owner's lock.
+func (a *Arena) ActiveBytes() int64 { return a.active.Load() << pageShift }
 
 // Limit returns the bytes of the reserved range.
 func (a *Arena) Limit() int64 { return int64(a.limit) << pageShift }
@@ -117,7 +128,7 @@ func (a *Arena) Alloc(size int) (Ref, error) {
 	if r.used == r.blocks {
 		a.unlinkPartial(class, id)
 	}
-	a.used.Store(a.used.Load() + int64(classBytes(class)))
+	a.usedBy(int64(classBytes(class)))
 	if Checked {
 		a.check.allocated(ref, a.mem.at(ref), classBytes(class))
 	}
@@ -143,7 +154,7 @@ func (a *Arena) Free(ref Ref) {
 		a.linkPartial(class, id)
 	}
 	r.used--
-	a.used.Store(a.used.Load() - int64(classBytes(class)))
+	a.usedBy(-int64(classBytes(class)))
 	if r.used == 0 {
 		a.slabEmptied(class, id)
 	}

@@ -61,9 +61,9 @@ func (a *Arena) checkInvariants() error {
 			}
 		}
 	}
-	if listed != free || dirty != a.dirty || used != a.Used() {
+	if listed != free || dirty != a.dirty.Load() || used != a.Used() {
 		return fmt.Errorf("%d free runs (%d listed), %d dirty pages (%d counted), %d bytes used (%d counted)",
-			free, listed, dirty, a.dirty, used, a.Used())
+			free, listed, dirty, a.dirty.Load(), used, a.Used())
 	}
 	return nil
 }

@@ -10,8 +10,9 @@ const (
 // Idle is a free run on its way back to the system.
 type Idle struct{ id, start, pages uint32 }
 
-// IdleBytes returns the free bytes that may still be resident.
-func (a *Arena) IdleBytes() int64 { return a.dirty << pageShift }
+// IdleBytes returns the free bytes that may still be resident. It may be called without
+// the owner's lock.
+func (a *Arena) IdleBytes() int64 { return a.dirty.Load() << pageShift }
 
 // TakeIdle takes a free run off the free lists, if there is one worth giving back. The
 // caller then calls Advise without, and PutBack with the arena's lock.

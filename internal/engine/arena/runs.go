@@ -1,6 +1,9 @@
 package arena
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 type runKind uint8
 
@@ -23,6 +26,7 @@ type run struct {
 	kind         runKind
 	class        uint8  // slab
 	dead         bool   // span: freed, waits for its last pin
+	sparse       bool   // slab: its blocks are to move to others (PlanMoves)
 	used         uint32 // slab: live blocks; span: counted pages; free: pages that may be resident
 	stale        uint32 // span: pages that may have been resident when it was made
 	blocks       uint32 // slab: capacity
@@ -154,7 +158,7 @@ func (a *Arena) linkFree(id uint32) {
 	}
 	a.bins.head[bin] = id
 	a.bins.some[bin>>6] |= 1 << (bin & 63)
-	a.dirty += int64(r.used)
+	add(&a.dirty, int64(r.used))
 	a.setEnds(id)
 }
 
@@ -170,7 +174,7 @@ func (a *Arena) unlinkFree(id uint32) {
 		a.runs[r.next].prev = r.prev
 	}
 	r.next, r.prev = 0, 0
-	a.dirty -= int64(r.used)
+	add(&a.dirty, -int64(r.used))
 }
 
 func (a *Arena) newSlab(class int) uint32 {
@@ -186,19 +190,40 @@ func (a *Arena) newSlab(class int) uint32 {
 		a.mem.setRun(r.start+p, id)
 	}
 	a.pages[class] += pages
+	add(&a.active, int64(pages))
 	a.linkPartial(class, id)
 	return id
 }
 
-// slabEmptied gives a slab without live blocks back, unless it is its class's only one
-// with room: a key set and deleted over and over must not cost a slab each time.
+// keptSlabs bounds the slabs that an arena keeps though no block in them is live.
+const keptSlabs = 4
+
+// slabEmptied gives a slab without live blocks back. If it is its class's only one with
+// room it is kept for a while instead: a key set and deleted over and over must not cost a
+// slab each time. Only the last few are, since a value that grows leaves one behind in each
+// class on its way.
 func (a *Arena) slabEmptied(class int, id uint32) {
-	r := &a.runs[id]
-	if r.next == 0 && r.prev == 0 {
+	if r := &a.runs[id]; r.next != 0 || r.prev != 0 {
+		a.dropSlab(class, id)
 		return
 	}
+	if slices.Contains(a.kept[:], id) {
+		return
+	}
+	old := &a.kept[a.nextKept]
+	a.nextKept = (a.nextKept + 1) % keptSlabs
+	// Its run may be another slab by now, which is dropped as well if it is empty.
+	if r := &a.runs[*old]; *old != 0 && r.kind == runSlab && r.used == 0 {
+		a.dropSlab(int(r.class), *old)
+	}
+	*old = id
+}
+
+func (a *Arena) dropSlab(class int, id uint32) {
+	r := &a.runs[id]
 	a.unlinkPartial(class, id)
 	a.pages[class] -= r.pages
+	add(&a.active, -int64(r.pages))
 	a.freeRun(id, r.pages)
 }
 

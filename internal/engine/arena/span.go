@@ -22,7 +22,8 @@ func (a *Arena) AllocSpan(size, maxBytes int64) (Ref, error) {
 	}
 	r := &a.runs[id]
 	r.kind, r.used = runSpan, pagesOf(size)
-	a.used.Store(a.used.Load() + int64(r.used)<<pageShift)
+	a.usedBy(int64(r.used) << pageShift)
+	add(&a.active, int64(r.used))
 	ref := Ref(r.start * pageUnits)
 	if Checked {
 		a.check.allocated(ref, a.mem.at(ref), int(size))
@@ -33,12 +34,17 @@ func (a *Arena) AllocSpan(size, maxBytes int64) (Ref, error) {
 // SpanRoom returns how many bytes the span ref may grow to in place.
 func (a *Arena) SpanRoom(ref Ref) int64 { return int64(a.span(ref).pages) << pageShift }
 
-// GrowSpan counts the span ref as holding size bytes, which its room must allow.
+// GrowSpan counts the span ref as holding size bytes, more or fewer than before, which
+// its room must allow.
 func (a *Arena) GrowSpan(ref Ref, size int64) {
 	r := a.span(ref)
 	grown := int64(pagesOf(size)) - int64(r.used)
+	if grown < 0 {
+		r.stale += uint32(-grown)
+	}
 	r.used = pagesOf(size)
-	a.used.Store(a.used.Load() + grown<<pageShift)
+	a.usedBy(grown << pageShift)
+	add(&a.active, grown)
 }
 
 // Pin keeps the bytes of the span ref where and as they are until Unpin, even when the
@@ -81,7 +87,8 @@ func (a *Arena) freeSpan(ref Ref, id uint32) {
 	if Checked {
 		a.check.freedSpan(ref, a.mem.at(ref), int(r.used)<<pageShift)
 	}
-	a.used.Store(a.used.Load() - int64(r.used)<<pageShift)
+	a.usedBy(-int64(r.used) << pageShift)
+	add(&a.active, -int64(r.used))
 	a.freeRun(id, min(r.used+r.stale, r.pages))
 }
 

@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	bucketBytes = 64
+	// BucketBytes is the length of a bucket.
+	BucketBytes = 64
 	bucketSlots = 12
 )
 
@@ -64,7 +65,7 @@ func (b *bucket) len() int {
 
 // bucketAt returns bucket i of the array arr.
 func bucketAt(a *arena.Arena, arr arena.Ref, i uint32) *bucket {
-	return (*bucket)(unsafe.Add(a.At(arr), uintptr(i)*bucketBytes))
+	return (*bucket)(unsafe.Add(a.At(arr), uintptr(i)*BucketBytes))
 }
 
 // overflow returns the overflow bucket ref.

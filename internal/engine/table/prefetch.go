@@ -10,7 +10,7 @@ import (
 func (t *Table) PrefetchBucket(hash uint64) {
 	if t.H.arr != 0 {
 		arr, index := t.place(hash)
-		prefetch(unsafe.Pointer(bucketAt(t.A, arr, index)))
+		prefetchBucket(unsafe.Pointer(bucketAt(t.A, arr, index)))
 	}
 }
 
@@ -25,9 +25,9 @@ func (t *Table) PrefetchRecords(hash uint64) {
 	b := bucketAt(t.A, arr, index)
 	low, high := b.match(tagOf(hash))
 	for ; low != 0; low &= low - 1 {
-		prefetch(t.A.At(b.refs[bits.TrailingZeros64(low)/8]))
+		prefetchRecord(t.A.At(b.refs[bits.TrailingZeros64(low)/8]))
 	}
 	for ; high != 0; high &= high - 1 {
-		prefetch(t.A.At(b.refs[8+bits.TrailingZeros64(high)/8]))
+		prefetchRecord(t.A.At(b.refs[8+bits.TrailingZeros64(high)/8]))
 	}
 }

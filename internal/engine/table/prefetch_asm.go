@@ -4,7 +4,13 @@ package table
 
 import "unsafe"
 
-// prefetch asks for the cache lines at p. It never faults and never waits.
+// prefetchBucket asks for the cache line at p. It never faults and never waits.
 //
 //go:noescape
-func prefetch(p unsafe.Pointer)
+func prefetchBucket(p unsafe.Pointer)
+
+// prefetchRecord asks for the four cache lines from p on, which is what most records of
+// packed collections take. It never faults and never waits.
+//
+//go:noescape
+func prefetchRecord(p unsafe.Pointer)

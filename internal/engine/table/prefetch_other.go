@@ -4,4 +4,6 @@ package table
 
 import "unsafe"
 
-func prefetch(unsafe.Pointer) {}
+func prefetchBucket(unsafe.Pointer) {}
+
+func prefetchRecord(unsafe.Pointer) {}

@@ -15,13 +15,17 @@ const (
 	FlagInWheel             // the expiry wheel has an entry that will look at this key
 	FlagLongKey             // the key length is the 4-byte field, not byte 5
 	FlagSpan                // the value is a span: its ref and length stand for it
+	FlagRoot                // the value is the ref of a root block, which owns further blocks
 )
 
 const (
-	headerBytes   = 8
-	expiryBytes   = 8
-	longKeyBytes  = 4
-	spanBytes     = 8 // ref and length
+	headerBytes  = 8
+	expiryBytes  = 8
+	longKeyBytes = 4
+	spanBytes    = 8 // ref and length
+	// RootBytes is the length of the value of a record with FlagRoot: the ref of the
+	// root block and four bytes of zero.
+	RootBytes     = 8
 	shortKeyMax   = 255
 	lruMask       = 1<<24 - 1
 	offFlags      = 1
@@ -44,7 +48,7 @@ func RecAt(a *arena.Arena, ref arena.Ref) Rec { return Rec{a.At(ref)} }
 // Layout is what decides the length of a record.
 type Layout struct {
 	Kind     byte // type in the low, encoding in the high half
-	Flags    byte // FlagExpiry, FlagInWheel and FlagSpan; FlagLongKey is derived
+	Flags    byte // FlagExpiry, FlagInWheel, FlagSpan and FlagRoot; FlagLongKey is derived
 	KeyLen   int
 	ValueLen int // bytes of the value in the record; ignored with FlagSpan
 }
@@ -64,10 +68,12 @@ func (l Layout) Size() int {
 	return n
 }
 
-// Inline reports whether the value of l lies in the record, not in a span of its own.
+// Inline reports whether the value of l lies in the record, not in a span of its own. A
+// value that is no longer than what would stand for a span always does, however long the
+// key is.
 func (l Layout) Inline() bool {
 	l.Flags &^= FlagSpan
-	return l.ValueLen < valueLenLimit && l.Size() <= arena.MaxBlock
+	return l.ValueLen <= spanBytes || l.ValueLen < valueLenLimit && l.Size() <= arena.MaxBlock
 }
 
 // Init writes the header of a new record of layout l, with LRU clock lru, and its key.
@@ -200,6 +206,12 @@ func (r Rec) SetSpan(ref arena.Ref, n int) {
 	binary.LittleEndian.PutUint32(v, uint32(ref))
 	binary.LittleEndian.PutUint32(v[4:], uint32(n))
 }
+
+// Root returns the ref of the value's root block. REQUIRES: FlagRoot.
+func (r Rec) Root() arena.Ref { return arena.Ref(binary.LittleEndian.Uint32(r.Value())) }
+
+// SetRoot changes the ref of the value's root block. REQUIRES: FlagRoot.
+func (r Rec) SetRoot(ref arena.Ref) { binary.LittleEndian.PutUint64(r.Value(), uint64(ref)) }
 
 // Size returns the bytes of the record.
 func (r Rec) Size() int { return int(r.valueOffset()) + len(r.Value()) }

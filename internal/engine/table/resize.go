@@ -64,7 +64,7 @@ func (t *Table) resize(lg uint8) {
 	if err != nil {
 		return
 	}
-	arr, err := t.A.Alloc(bucketBytes << lg)
+	arr, err := t.A.Alloc(BucketBytes << lg)
 	if err != nil {
 		t.A.Free(aux)
 		return
@@ -108,7 +108,7 @@ func (t *Table) moveBucket(m *rehash) bool {
 	if m.lg > t.H.lg {
 		// A chain that joins others may need one overflow bucket more than it brings;
 		// one that splits never does.
-		ref, err := t.A.Alloc(bucketBytes)
+		ref, err := t.A.Alloc(BucketBytes)
 		if err != nil {
 			return false
 		}

@@ -134,12 +134,13 @@ func (t *Table) Touch(p Pos) {
 // Replace puts ref in the place of the record at p, of the same key. REQUIRES: Touch(p).
 func (t *Table) Replace(p Pos, ref arena.Ref) { p.bucket.refs[p.place] = ref }
 
-// Insert adds the record ref, whose key is not in the table. On error nothing changed.
-func (t *Table) Insert(hash uint64, ref arena.Ref) error {
+// Insert adds the record ref, whose key is not in the table, and returns its place. On
+// error nothing changed.
+func (t *Table) Insert(hash uint64, ref arena.Ref) (Pos, error) {
 	if t.H.arr == 0 {
-		arr, err := t.A.Alloc(bucketBytes)
+		arr, err := t.A.Alloc(BucketBytes)
 		if err != nil {
-			return err
+			return Pos{}, err
 		}
 		*bucketAt(t.A, arr, 0) = bucket{}
 		t.H.arr, t.H.lg = arr, 0
@@ -155,9 +156,9 @@ func (t *Table) Insert(hash uint64, ref arena.Ref) error {
 	}
 	n := b.len()
 	if n == bucketSlots {
-		next, err := t.A.Alloc(bucketBytes)
+		next, err := t.A.Alloc(BucketBytes)
 		if err != nil {
-			return err
+			return Pos{}, err
 		}
 		b.next = next
 		b, n = overflow(t.A, next), 0
@@ -165,7 +166,7 @@ func (t *Table) Insert(hash uint64, ref arena.Ref) error {
 	}
 	b.tags[n], b.refs[n] = tagOf(hash), ref
 	t.H.count.Store(t.H.count.Load() + 1)
-	return nil
+	return Pos{ref, b, arr, index, uint8(n)}, nil
 }
 
 // Delete takes the record at p out of the table, and leaves it to the caller to free.

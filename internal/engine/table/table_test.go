@@ -43,7 +43,7 @@ func (h *harness) put(key []byte) error {
 		h.t.Touch(p)
 		h.t.Replace(p, ref)
 		h.t.A.Free(p.Ref)
-	} else if err := h.t.Insert(sum, ref); err != nil {
+	} else if _, err := h.t.Insert(sum, ref); err != nil {
 		h.t.A.Free(ref)
 		return err
 	}

@@ -37,22 +37,26 @@ func (t *Table) Arrays() [2]Array {
 // least once however the table grows and shrinks between steps (Redis' dictScan).
 // visit must not change the table.
 func (t *Table) Scan(cursor uint64, visit func(Rec)) uint64 {
+	return t.scan(cursor, func(x *Array, i uint32) { t.visit(x, i, visit) })
+}
+
+func (t *Table) scan(cursor uint64, chain func(x *Array, i uint32)) uint64 {
 	x := t.Arrays()
 	if x[0].Ref == 0 {
 		return 0
 	}
 	small, large := &x[0], &x[1]
 	if large.Ref == 0 {
-		t.visit(small, uint32(cursor)&(small.Buckets-1), visit)
+		chain(small, uint32(cursor)&(small.Buckets-1))
 		return nextCursor(cursor, uint64(small.Buckets-1))
 	}
 	if small.Buckets > large.Buckets {
 		small, large = large, small
 	}
 	smallMask, largeMask := uint64(small.Buckets-1), uint64(large.Buckets-1)
-	t.visit(small, uint32(cursor&smallMask), visit)
+	chain(small, uint32(cursor&smallMask))
 	for {
-		t.visit(large, uint32(cursor&largeMask), visit)
+		chain(large, uint32(cursor&largeMask))
 		cursor = nextCursor(cursor, largeMask)
 		if cursor&(smallMask^largeMask) == 0 {
 			return cursor
@@ -85,46 +89,57 @@ const (
 // Random returns a record drawn uniformly by its position, and false only if there is
 // none. Records beyond the second bucket of a chain are drawn only when luck fails.
 func (t *Table) Random(rnd func() uint64) (Rec, bool) {
-	if t.H.Len() == 0 {
+	p, ok := t.RandomPos(rnd)
+	if !ok {
 		return Rec{}, false
+	}
+	return RecAt(t.A, p.Ref), true
+}
+
+// RandomPos is Random that tells the place of the record.
+func (t *Table) RandomPos(rnd func() uint64) (Pos, bool) {
+	if t.H.Len() == 0 {
+		return Pos{}, false
 	}
 	x := t.Arrays()
 	total := uint64(x[0].Buckets) + uint64(x[1].Buckets)
 	for range randomTries {
 		draw := rnd()
 		bucket, _ := bits.Mul64(draw, total)
-		if ref := t.refAt(&x, bucket, int(draw&0xffff%randomSpan)); ref != 0 {
-			return RecAt(t.A, ref), true
+		if p := t.posAt(&x, bucket, int(draw&0xffff%randomSpan)); p.Ref != 0 {
+			return p, true
 		}
 	}
 	start := rnd() % total
 	for i := range total {
-		if ref := t.refAt(&x, (start+i)%total, 0); ref != 0 {
-			return RecAt(t.A, ref), true
+		if p := t.posAt(&x, (start+i)%total, 0); p.Ref != 0 {
+			return p, true
 		}
 	}
-	return Rec{}, false
+	return Pos{}, false
 }
 
-// refAt returns the ref in place place of the chain of the given bucket, counted through
-// both arrays, or 0.
-func (t *Table) refAt(x *[2]Array, bucket uint64, place int) (found arena.Ref) {
+// posAt returns place n of the chain of the given bucket, counted through both arrays;
+// its Ref is 0 if there is no record.
+func (t *Table) posAt(x *[2]Array, index uint64, n int) Pos {
 	arr := &x[0]
-	if bucket >= uint64(arr.Buckets) {
-		bucket -= uint64(arr.Buckets)
+	if index >= uint64(arr.Buckets) {
+		index -= uint64(arr.Buckets)
 		arr = &x[1]
 	}
-	if !arr.Uses(uint32(bucket)) {
-		return 0
+	if !arr.Uses(uint32(index)) {
+		return Pos{}
 	}
-	EachRef(t.A, arr.Ref, uint32(bucket), func(ref arena.Ref) bool {
-		if place == 0 {
-			found = ref
+	for b := bucketAt(t.A, arr.Ref, uint32(index)); ; b = overflow(t.A, b.next) {
+		have := b.len()
+		if n < have {
+			return Pos{b.refs[n], b, arr.Ref, uint32(index), uint8(n)}
 		}
-		place--
-		return place >= 0
-	})
-	return found
+		n -= have
+		if b.next == 0 {
+			return Pos{}
+		}
+	}
 }
 
 // Drain frees a table that nobody uses any more, at most n buckets a call: pos is 0

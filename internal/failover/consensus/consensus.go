@@ -17,7 +17,8 @@ import (
 
 // Options of a Consensus.
 type Options struct {
-	// Dir is the cluster directory; nobody else writes there. Required.
+	// Dir is the cluster directory; of the files that docs/format/cluster-dir.md names
+	// nobody else writes any but lineage.json. Required.
 	Dir string
 	// Run is this life of the process (NewRunID). Required.
 	Run topology.RunID
@@ -27,6 +28,9 @@ type Options struct {
 	// Node tells address, hostname, zone and priority of this node as it is now; the
 	// other fields are filled in here. Required.
 	Node func() topology.Node
+	// Continues waits until it is known which earlier runs this one continues
+	// (topology.UpdateNode), and returns them. Default: none.
+	Continues func(ctx context.Context) []topology.RunID
 	// NodeTimeout is cluster-node-timeout. Default 1500 ms.
 	NodeTimeout time.Duration
 	// Highest tells the highest term and epoch this node has stored outside of the log,

@@ -97,18 +97,24 @@ func (c *Consensus) bootstrap(ctx context.Context, s *state, owned slots.Set) er
 	return c.awaitView(ctx, func(v *topology.View) bool { return v.ClusterID == s.Cluster })
 }
 
+// Leave ends the membership of this node. With an heir it is refused where that is not, or
+// no more, in the in-sync set of the node's shard. The data here stay as they are.
+func (c *Consensus) Leave(ctx context.Context, heir topology.NodeID) error {
+	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
+	defer cancel()
+	_, err := c.Propose(ctx, topology.RemoveNode{
+		Header: topology.Header{Request: randomHex(32), AtMillis: time.Now().UnixMilli()},
+		Node:   c.Self(), Incarnation: c.Incarnation(), Heir: heir,
+	})
+	return err
+}
+
 // Reset leaves the cluster, in good order if that succeeds within 2 s, and starts over
 // with a new incarnation; hard: under a new id. The caller has released the node's
 // slots. Log, View and mark of this node are deleted.
 func (c *Consensus) Reset(ctx context.Context, hard bool) error {
 	if v := c.View(); v.Formed() && len(v.Nodes) > 1 && v.Node(c.Self()) != nil {
-		leave, cancel := context.WithTimeout(ctx, removeTimeout)
-		_, err := c.Propose(leave, topology.RemoveNode{
-			Header: topology.Header{Request: randomHex(32), AtMillis: time.Now().UnixMilli()},
-			Node:   c.Self(), Incarnation: c.Incarnation(),
-		})
-		cancel()
-		if err != nil {
+		if err := c.Leave(ctx, ""); err != nil {
 			c.log.Warn("left without the cluster's consent", zap.Error(err))
 		}
 	}
@@ -161,6 +167,9 @@ func (c *Consensus) announce() {
 		})
 		if err != nil {
 			return
+		}
+		if c.opt.Continues != nil {
+			due.Continues = c.opt.Continues(c.ctx)
 		}
 		ctx, cancel := context.WithTimeout(c.ctx, 5*time.Second)
 		_, err = c.Propose(ctx, due)

@@ -177,14 +177,23 @@ func (c *Consensus) openMember(s *state, create bool) (*member, error) {
 		m.trans.Close()
 		return fail(err)
 	}
-	m.raft, err = raft.NewRaft(conf, m.fsm, cached, &guardedStable{g, wal}, snaps, m.trans)
-	if err != nil {
+	if m.raft, err = newRaft(conf, m.fsm, cached, &guardedStable{g, wal}, snaps, m.trans); err != nil {
 		m.trans.Close()
 		m.layer.Close()
 		return fail(err)
 	}
 	m.wg.Go(m.watch)
 	return m, nil
+}
+
+// newRaft is raft.NewRaft, which panics where an entry of the log cannot be read.
+func newRaft(conf *raft.Config, fsm raft.FSM, log raft.LogStore, stable raft.StableStore, snaps raft.SnapshotStore, trans raft.Transport) (r *raft.Raft, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r, err = nil, fmt.Errorf("damaged store: %v", p)
+		}
+	}()
+	return raft.NewRaft(conf, fsm, log, stable, snaps, trans)
 }
 
 // watch notes elections. It drains raft's notices until the member is closed, because

@@ -229,6 +229,9 @@ func (c *Consensus) demote(ctx context.Context, m *member, rm topology.RemoveNod
 	if s := v.ShardOf(n.ID); s != nil && s.Primary == n.ID && !s.Slots.Empty() {
 		return nil // refused anyway: it keeps its vote
 	}
+	if v.Inherits(rm.Node, rm.Heir) != nil {
+		return nil // likewise
+	}
 	id := raft.ServerID(n.RaftID())
 	// From here until the entry's fate is known the keeper takes it for no voter.
 	c.mu.Lock()

@@ -1,5 +1,7 @@
 package rdb
 
+import "math/bits"
+
 // CRC64 of Jones, reflected, initial value 0, as Redis' crc64.c. The standard library
 // has the tables of two other polynomials only, and complements before and after.
 
@@ -43,3 +45,34 @@ func updateCRC(crc uint64, b []byte) uint64 {
 	}
 	return crc
 }
+
+// shiftCRC returns the checksum of what crc stands for followed by n zero bytes. A zero
+// byte is a linear map of the state; n of them are made of its squares.
+func shiftCRC(crc uint64, n int64) uint64 {
+	var power [64]uint64 // what becomes of each bit
+	for i := range power {
+		power[i] = updateCRC(1<<i, []byte{0})
+	}
+	for ; n > 0; n >>= 1 {
+		if n&1 != 0 {
+			crc = mapBits(&power, crc)
+		}
+		var square [64]uint64
+		for i := range square {
+			square[i] = mapBits(&power, power[i])
+		}
+		power = square
+	}
+	return crc
+}
+
+// mapBits applies a linear map, given by what becomes of each bit.
+func mapBits(m *[64]uint64, v uint64) (out uint64) {
+	for ; v != 0; v &= v - 1 {
+		out ^= m[bits.TrailingZeros64(v)]
+	}
+	return out
+}
+
+// CRC64 returns the checksum of what crc stands for followed by b; that of nothing is 0.
+func CRC64(crc uint64, b []byte) uint64 { return updateCRC(crc, b) }

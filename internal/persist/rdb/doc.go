@@ -1,16 +1,18 @@
 // Package rdb writes and reads the RDB format of Redis: a header, auxiliary fields,
 // the keys of the databases, a checksum (docs/format/rdb.md). It is a stream in both
-// directions: the writer takes one key at a time and the reader gives one, so neither
-// holds a data set. The reader trusts nothing: every length is checked before memory
-// is taken, and every payload is validated whole. The package opens no file and knows
-// no keyspace; replication and the saving of files call it.
+// directions: the writer takes a value in pieces and the reader gives it in pieces, so
+// neither holds a data set or a large value. The reader trusts nothing: memory is taken
+// as bytes come and not as lengths announce them, and every value is validated whole. The
+// package opens no file and knows no keyspace; package persist stands between the two.
 package rdb
 
-// Version is the version that is written, readable by redis 7.0.
-const Version = 10
-
-// maxVersion is the newest version whose layout is known (redis 7.4).
-const maxVersion = 12
+// Versions that are written.
+const (
+	// Version is readable by redis 7.0.
+	Version = 10
+	// VersionLatest is the newest whose layout is known (redis 7.4). It holds everything.
+	VersionLatest = 12
+)
 
 // Opcodes: what stands in the place of a value's type.
 const (
@@ -41,18 +43,3 @@ const (
 	strInt32 = 2
 	strLZF   = 3
 )
-
-// typeString is the only type of value so far.
-const typeString = 0
-
-// typeNames are the types of values that Redis has had, for the errors about them.
-var typeNames = map[byte]string{
-	0: "string", 1: "list", 2: "set", 3: "sorted set", 4: "hash", 5: "sorted set (2)",
-	6: "module value", 7: "module value (2)", 9: "hash (zipmap)", 10: "list (ziplist)",
-	11: "set (intset)", 12: "sorted set (ziplist)", 13: "hash (ziplist)",
-	14: "list (quicklist)", 15: "stream", 16: "hash (listpack)",
-	17: "sorted set (listpack)", 18: "list (quicklist 2)", 19: "stream (2)",
-	20: "set (listpack)", 21: "stream (3)", 22: "hash (field expiry, preview)",
-	23: "hash (field expiry, listpack, preview)", 24: "hash (field expiry)",
-	25: "hash (field expiry, listpack)",
-}

@@ -1,6 +1,10 @@
 package rdb
 
-import "errors"
+import (
+	"errors"
+	"math"
+	"math/bits"
+)
 
 // LZF, the compression of LibLZF that RDB uses for strings: a control byte below 32
 // is followed by that many literal bytes and one more; else its upper three bits and,
@@ -11,18 +15,35 @@ var errLZF = errors.New("rdb: damaged LZF data")
 
 const (
 	lzfHashBits = 14
+	lzfLeast    = 8 // bits of the hash for short inputs, which then stay in the first cache
 	lzfMaxLit   = 1 << 5
 	lzfMaxOff   = 1 << 13
 	lzfMaxRef   = 1<<8 + 1<<3
 )
 
-// lzfTable holds, by hash of three bytes, where they were seen last, plus one.
-type lzfTable [1 << lzfHashBits]int32
+// lzfTable holds, by hash of three bytes, where they were seen last, counted from before
+// the first input: what is below base is of an earlier one.
+type lzfTable struct {
+	at   [1 << lzfHashBits]uint32
+	base uint32
+}
+
+// begin makes room for the positions of n bytes and returns the base and the bits of the
+// hash to use.
+func (t *lzfTable) begin(n int) (base, shift uint32) {
+	if uint64(t.base)+uint64(n) >= math.MaxUint32 {
+		clear(t.at[:])
+		t.base = 0
+	}
+	base = t.base + 1 // 0 is nowhere
+	t.base += uint32(n)
+	return base, 32 - uint32(min(max(bits.Len(uint(n))+1, lzfLeast), lzfHashBits))
+}
 
 // compress appends the LZF form of in to dst if that takes less than limit bytes, and
 // reports whether it did.
 func (t *lzfTable) compress(dst, in []byte, limit int) (_ []byte, ok bool) {
-	clear(t[:])
+	base, shift := t.begin(len(in))
 	start := len(dst)
 	dst = append(dst, 0) // control byte of the literals to come
 	lit := 0
@@ -44,9 +65,9 @@ func (t *lzfTable) compress(dst, in []byte, limit int) (_ []byte, ok bool) {
 			i++
 			continue
 		}
-		h := (uint32(in[i])<<16 | uint32(in[i+1])<<8 | uint32(in[i+2])) * 2654435761 >> (32 - lzfHashBits)
-		ref := int(t[h]) - 1
-		t[h] = int32(i) + 1
+		h := (uint32(in[i])<<16 | uint32(in[i+1])<<8 | uint32(in[i+2])) * 2654435761 >> shift
+		ref := int(t.at[h]) - int(base)
+		t.at[h] = base + uint32(i)
 		off := i - ref - 1
 		if ref < 0 || off >= lzfMaxOff || in[ref] != in[i] || in[ref+1] != in[i+1] || in[ref+2] != in[i+2] {
 			literal(in[i])

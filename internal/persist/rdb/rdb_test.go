@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -38,7 +39,7 @@ func randomText(rnd *rand.Rand, n int) []byte {
 func TestLZFBothWays(t *testing.T) {
 	seed := rand.Uint64()
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	var table lzfTable
+	table := lzfTable{base: math.MaxUint32 - 1_000_000} // it begins anew on the way
 	for i := range 600 {
 		in := randomText(rnd, rnd.IntN(3000))
 		switch i % 4 {
@@ -55,6 +56,9 @@ func TestLZFBothWays(t *testing.T) {
 		if err != nil || !bytes.Equal(out, in) {
 			t.Fatalf("seed %d, input %d of %d bytes: %v", seed, i, len(in), err)
 		}
+	}
+	if table.base > math.MaxUint32/2 {
+		t.Errorf("the table's base is %d: it never began anew", table.base)
 	}
 	if packed, ok := table.compress(nil, bytes.Repeat([]byte("x"), 1000), 996); !ok || len(packed) > 40 {
 		t.Fatalf("1000 equal bytes give %d, %v", len(packed), ok)
@@ -83,11 +87,23 @@ func TestLZFDamage(t *testing.T) {
 	}
 }
 
+// stringKey is a key with a string.
+type stringKey struct {
+	Key
+	Value []byte
+}
+
 // sample returns keys that meet every encoding of a string.
-func sample(rnd *rand.Rand, n int) []Key {
-	var out []Key
+func sample(rnd *rand.Rand, n int) []stringKey {
+	var out []stringKey
 	for i := range n {
-		k := Key{DB: rnd.IntN(3), Key: fmt.Appendf(nil, "key:%d", i), Idle: -1, Freq: -1}
+		k := stringKey{Key: Key{DB: rnd.IntN(3), Key: fmt.Appendf(nil, "key:%d", i), Idle: -1, Freq: -1}}
+		switch rnd.IntN(4) {
+		case 0:
+			k.Idle = rnd.Int64N(1 << 24)
+		case 1:
+			k.Freq = rnd.IntN(256)
+		}
 		switch rnd.IntN(9) {
 		case 0:
 			k.Value = fmt.Appendf(nil, "%d", int64(rnd.Uint64())>>rnd.IntN(64))
@@ -108,7 +124,7 @@ func sample(rnd *rand.Rand, n int) []Key {
 	return out
 }
 
-func encode(t testing.TB, keys []Key, o WriterOptions) []byte {
+func encode(t testing.TB, keys []stringKey, o WriterOptions) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := NewWriter(&b, o)
@@ -116,7 +132,9 @@ func encode(t testing.TB, keys []Key, o WriterOptions) []byte {
 		t.Fatal(err)
 	}
 	for _, k := range keys {
-		if err := w.Key(k); err != nil {
+		w.Key(k.Key)
+		w.Bytes(k.Value)
+		if err := w.Settle(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -129,7 +147,18 @@ func encode(t testing.TB, keys []Key, o WriterOptions) []byte {
 	return b.Bytes()
 }
 
-func decode(b []byte) (keys []Key, aux []string, rest int, err error) {
+// stringSink keeps a string.
+type stringSink struct {
+	Discard
+	value []byte
+}
+
+func (s *stringSink) String(b []byte) error {
+	s.value = bytes.Clone(b)
+	return nil
+}
+
+func decode(b []byte) (keys []stringKey, aux []string, rest int, err error) {
 	src := bufio.NewReader(bytes.NewReader(b))
 	r := NewReader(src, ReaderOptions{MaxDB: 15})
 	for {
@@ -141,8 +170,13 @@ func decode(b []byte) (keys []Key, aux []string, rest int, err error) {
 		case EventAux:
 			aux = append(aux, r.Aux.Name+"="+r.Aux.Value)
 		case EventKey:
-			k := r.Key
-			k.Key, k.Value = bytes.Clone(k.Key), bytes.Clone(k.Value)
+			k := stringKey{Key: r.Key}
+			k.Key.Key = bytes.Clone(k.Key.Key)
+			var s stringSink
+			if err := r.Value(&s); err != nil && !errors.Is(err, ErrEmpty) {
+				return keys, aux, 0, err
+			}
+			k.Value = s.value
 			keys = append(keys, k)
 		case EventEnd:
 			n, _ := io.Copy(io.Discard, src)
@@ -172,21 +206,58 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatalf("seed %d/%d: %d keys of %d", seed, i, len(got), len(keys))
 		}
 		for j := range keys {
-			if g, k := got[j], keys[j]; g.DB != k.DB || !bytes.Equal(g.Key, k.Key) || !bytes.Equal(g.Value, k.Value) || g.ExpireAt != k.ExpireAt {
+			if g, k := got[j], keys[j]; g.DB != k.DB || !bytes.Equal(g.Key.Key, k.Key.Key) || g.Idle != k.Idle || g.Freq != k.Freq || !bytes.Equal(g.Value, k.Value) || g.ExpireAt != k.ExpireAt {
 				t.Fatalf("seed %d/%d: key %d is\n%.200q, want\n%.200q", seed, i, j, fmt.Sprint(g), fmt.Sprint(k))
 			}
 		}
 	}
 }
 
+// A header that is raised behind the end has the checksum of the whole with it.
+func TestRaise(t *testing.T) {
+	for _, n := range []int{0, 1, 7, 100, 5000} {
+		var b bytes.Buffer
+		w := NewWriter(&b, WriterOptions{Checksum: true})
+		for i := range n {
+			w.Key(Key{Key: fmt.Append(nil, i), Kind: KindString, Idle: -1, Freq: -1})
+			w.Bytes([]byte("v"))
+		}
+		w.Raise(Version) // not above that of the header
+		if w.Raise(11); n%2 == 0 {
+			w.Raise(12)
+			w.Raise(11)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		file := b.Bytes()
+		if _, _, _, err := decode(file); !errors.Is(err, ErrChecksum) {
+			t.Fatalf("with the old header: %v", err)
+		}
+		copy(file, w.Header())
+		keys, _, _, err := decode(file)
+		if err != nil || len(keys) != n {
+			t.Fatalf("%d keys of %d: %v", len(keys), n, err)
+		}
+		if want := []string{"REDIS0012", "REDIS0011"}[n%2]; string(file[:9]) != want {
+			t.Fatalf("header %q, want %q", file[:9], want)
+		}
+	}
+	w := NewWriter(io.Discard, WriterOptions{Version: 12})
+	w.Raise(12)
+	if err := w.Close(); err != nil || w.Header() != nil {
+		t.Fatalf("%q, %v: nothing was raised", w.Header(), err)
+	}
+}
+
 // Every cut and every changed byte of a file is found.
 func TestDamage(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 3))
-	b := encode(t, []Key{
-		{DB: 0, Key: []byte("int"), Value: []byte("123"), Idle: 7},
-		{DB: 3, Key: []byte("wide"), Value: []byte("-70000"), ExpireAt: 1_700_000_000_000},
-		{DB: 3, Key: []byte("lzf"), Value: bytes.Repeat([]byte("abcd"), 100)},
-		{DB: 15, Key: []byte("raw"), Value: randomText(rnd, 300)},
+	b := encode(t, []stringKey{
+		{Key{DB: 0, Key: []byte("int"), Idle: 7, Freq: -1}, []byte("123")},
+		{Key{DB: 3, Key: []byte("wide"), ExpireAt: 1_700_000_000_000, Idle: -1, Freq: 9}, []byte("-70000")},
+		{Key{DB: 3, Key: []byte("lzf"), Idle: -1, Freq: -1}, bytes.Repeat([]byte("abcd"), 100)},
+		{Key{DB: 15, Key: []byte("raw"), Idle: -1, Freq: -1}, randomText(rnd, 300)},
 	}, WriterOptions{Compress: true, Checksum: true, Sizes: func(int) (uint64, uint64) { return 70, 20000 }})
 	for i := range b {
 		if _, _, _, err := decode(b[:i]); !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -209,8 +280,8 @@ func TestRefused(t *testing.T) {
 		want     error
 		text     string
 	}{
-		{"list", head + "\x01\x03abc\x00", ErrUnsupported, `key "abc" is a list`},
-		{"zset", head + "\x11\x03abc\x00", ErrUnsupported, "sorted set (listpack)"},
+		{"module value", head + "\x07\x03abc\x00", ErrUnsupported, `key "abc" is a module value`},
+		{"zset", head + "\x11\x03abc\x00", ErrFormat, `key "abc", sorted set (listpack)`},
 		{"module", head + "\xf7\x81\x00\x00\x00\x00\x00\x00\x00\x00", ErrUnsupported, "module AAAAAAAAA"},
 		{"database", head + "\xfe\x10", ErrUnsupported, "database 16, the highest here is 15"},
 		{"type", head + "\x77", ErrFormat, "type or opcode 119"},
@@ -244,7 +315,9 @@ func TestWriterErrorStays(t *testing.T) {
 	w := NewWriter(&brokenWriter{left: 100_000}, WriterOptions{})
 	var err error
 	for i := 0; err == nil && i < 10_000; i++ {
-		err = w.Key(Key{Key: []byte("k"), Value: make([]byte, 100)})
+		w.Key(Key{Key: []byte("k"), Idle: -1, Freq: -1})
+		w.Bytes(make([]byte, 100))
+		err = w.Settle()
 	}
 	if !errors.Is(err, errBroken) || !errors.Is(w.Close(), errBroken) {
 		t.Fatalf("%v, then %v", err, w.Close())
@@ -252,10 +325,10 @@ func TestWriterErrorStays(t *testing.T) {
 }
 
 func FuzzReader(f *testing.F) {
-	small := []Key{
-		{DB: 1, Key: []byte("a"), Value: []byte("12345"), ExpireAt: 77, Idle: 5},
-		{DB: 1, Key: []byte("b"), Value: bytes.Repeat([]byte("ab"), 40)},
-		{DB: 0, Key: []byte("c"), Value: bytes.Repeat([]byte("x"), 70)},
+	small := []stringKey{
+		{Key{DB: 1, Key: []byte("a"), ExpireAt: 77, Idle: 5, Freq: -1}, []byte("12345")},
+		{Key{DB: 1, Key: []byte("b"), Idle: -1, Freq: 3}, bytes.Repeat([]byte("ab"), 40)},
+		{Key{DB: 0, Key: []byte("c"), Idle: -1, Freq: -1}, bytes.Repeat([]byte("x"), 70)},
 	}
 	f.Add(encode(f, small, WriterOptions{Compress: true, Checksum: true}))
 	f.Add(encode(f, small, WriterOptions{}))

@@ -2,6 +2,7 @@ package rdb
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -25,6 +26,8 @@ type ReaderOptions struct {
 	MaxString int64
 	// MaxDB is the highest database number accepted.
 	MaxDB int
+	// Partial lets a stream be a piece of one, whose counters are those of the whole.
+	Partial bool
 }
 
 // Event is what Reader.Next has found.
@@ -34,21 +37,25 @@ const (
 	EventAux      Event = iota + 1 // Aux: a name and a value
 	EventResize                    // Sizes of the database that begins
 	EventFunction                  // Function: the source of a function library
-	EventKey                       // Key
+	EventKey                       // Key; its value is to be had by Value
 	EventEnd                       // the end, checksum verified
 )
 
 // Reader reads an RDB from a stream. Next gives one thing after the other; what the
 // fields hold is valid until the next call. It takes exactly the bytes of the RDB.
 type Reader struct {
+	scratch
 	o       ReaderOptions
 	src     *bufio.Reader
+	body    bytes.Reader // behind src, of a body
 	crc     uint64
 	at      int64 // bytes taken
 	version int
 	db      int
 	begun   bool
 	ended   bool
+	pending bool // the value of Key is not read yet
+	capture capture
 
 	Aux      struct{ Name, Value string }
 	Sizes    struct{ DB, Keys, Expires uint64 }
@@ -74,14 +81,22 @@ func (r *Reader) Offset() int64 { return r.at }
 
 // Next reads up to the next thing that matters.
 func (r *Reader) Next() (Event, error) {
+	if err := r.Value(Discard{}); err != nil && !errors.Is(err, ErrEmpty) {
+		return 0, err
+	}
 	ev, err := r.next()
-	switch {
-	case err == nil:
-		return ev, nil
-	case errors.Is(err, io.EOF):
+	if err != nil {
+		return 0, r.wrap(err)
+	}
+	return ev, nil
+}
+
+// wrap says where an error was met.
+func (r *Reader) wrap(err error) error {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	return 0, fmt.Errorf("rdb at byte %d: %w", r.at, err)
+	return fmt.Errorf("rdb at byte %d: %w", r.at, err)
 }
 
 func (r *Reader) next() (Event, error) {
@@ -173,7 +188,7 @@ func (r *Reader) next() (Event, error) {
 		case opEOF:
 			return r.end()
 		default:
-			return r.key(op)
+			return r.key(Kind(op))
 		}
 	}
 }
@@ -196,7 +211,7 @@ func (r *Reader) header() error {
 	if string(b[:5]) != "REDIS" || err != nil {
 		return fmt.Errorf("%w: no RDB header", ErrFormat)
 	}
-	if v < 1 || v > maxVersion {
+	if v < 1 || v > VersionLatest {
 		return fmt.Errorf("%w: RDB version %d", ErrUnsupported, v)
 	}
 	r.version = int(v)
@@ -227,20 +242,18 @@ func (r *Reader) aux() (Event, error) {
 	return EventAux, nil
 }
 
-func (r *Reader) key(kind byte) (_ Event, err error) {
-	if kind != typeString && typeNames[kind] == "" {
+func (r *Reader) key(kind Kind) (_ Event, err error) {
+	if !kind.known() {
 		return 0, fmt.Errorf("%w: type or opcode %d", ErrFormat, kind)
 	}
-	r.Key.DB = r.db
+	r.Key.DB, r.Key.Kind = r.db, kind
 	if r.Key.Key, err = r.str(r.Key.Key[:0]); err != nil {
 		return 0, err
 	}
-	if kind != typeString {
-		return 0, fmt.Errorf("%w: key %.64q is a %s, only strings can be loaded", ErrUnsupported, r.Key.Key, typeNames[kind])
+	if kind == kindModule || kind == kindModule2 {
+		return 0, fmt.Errorf("%w: key %.64q is a %s", ErrUnsupported, r.Key.Key, kind)
 	}
-	if r.Key.Value, err = r.str(r.Key.Value[:0]); err != nil {
-		return 0, err
-	}
+	r.pending = true
 	return EventKey, nil
 }
 
@@ -265,8 +278,8 @@ func (r *Reader) byte() (byte, error) {
 	if err != nil {
 		return 0, err
 	}
-	r.crc = updateCRC(r.crc, []byte{c})
-	r.at++
+	one := [1]byte{c}
+	r.took(one[:])
 	return c, nil
 }
 
@@ -276,10 +289,18 @@ func (r *Reader) fixed(n int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.crc = updateCRC(r.crc, b)
-	r.at += int64(n)
+	r.took(b)
 	_, _ = r.src.Discard(n) // they are there
 	return b, nil
+}
+
+// took counts bytes that were read.
+func (r *Reader) took(b []byte) {
+	r.crc = updateCRC(r.crc, b)
+	r.at += int64(len(b))
+	if r.capture.on {
+		r.capture.take(b)
+	}
 }
 
 // length reads a length, or the kind of a special string.
@@ -392,10 +413,9 @@ func (r *Reader) raw(dst []byte, n uint64) ([]byte, error) {
 			}
 		}
 		b, _ := r.src.Peek(min(left, r.src.Buffered()))
-		r.crc = updateCRC(r.crc, b)
+		r.took(b)
 		dst = append(dst, b...)
 		left -= len(b)
-		r.at += int64(len(b))
 		_, _ = r.src.Discard(len(b))
 	}
 	return dst, nil

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"github.com/redwingdb/redwing/internal/engine/bulk"
 )
 
 // flushBytes is how much is gathered before it is written.
@@ -17,18 +19,11 @@ const compressMin = 20
 // compressMax bounds what is compressed: the table of LZF holds 31-bit places.
 const compressMax = 1 << 30
 
-// Key is one key with its value.
-type Key struct {
-	DB       int
-	Key      []byte
-	Value    []byte
-	ExpireAt int64 // Unix milliseconds, 0: none
-	Idle     int64 // seconds, written if positive; -1 from a reader: not given
-	Freq     int   // LFU counter; -1: not given
-}
-
 // WriterOptions are the settings of a Writer.
 type WriterOptions struct {
+	// Version is that of the file, Version to VersionLatest. 0: Version. What a value is
+	// written as is the caller's choice, by Kind.Version.
+	Version  int
 	Compress bool // strings by LZF (rdbcompression)
 	Checksum bool // CRC64 at the end (rdbchecksum); a zero otherwise
 	// Sizes, if set, gives the numbers of keys and of volatile keys of a database: a
@@ -36,11 +31,13 @@ type WriterOptions struct {
 	Sizes func(db int) (keys, expires uint64)
 }
 
-// Writer writes one RDB file or stream. It gathers up to 64 KiB; an error of the
-// underlying writer is returned by the call that met it and by all later ones.
+// Writer writes one RDB file or stream, or one payload of DUMP. A value is written by Key
+// and then the methods of its kind (valuewriter.go), which return nothing; Settle tells
+// how it went. It gathers up to 64 KiB; an error of the underlying writer is returned by
+// the call that met it and by all later ones.
 type Writer struct {
 	o     WriterOptions
-	w     io.Writer
+	w     io.Writer // nil: all stays in buf
 	buf   []byte
 	crc   uint64
 	n     int64 // bytes written
@@ -49,13 +46,61 @@ type Writer struct {
 	lzf   *lzfTable
 	tmp   []byte
 	err   error
+
+	raised int // the version that the content needs, if above that of the header
 }
+
+// headerBytes is the length of the header: "REDIS" and four digits.
+const headerBytes = 9
+
+func header(version int) []byte { return fmt.Appendf(nil, "REDIS%04d", version) }
 
 // NewWriter returns a writer to w that has written the header.
 func NewWriter(w io.Writer, o WriterOptions) *Writer {
+	if o.Version == 0 {
+		o.Version = Version
+	}
 	wr := &Writer{o: o, w: w, db: -1, sized: map[int]bool{}, buf: make([]byte, 0, flushBytes+flushBytes/4)}
-	wr.buf = fmt.Appendf(wr.buf, "REDIS%04d", Version)
+	wr.buf = append(wr.buf, header(o.Version)...)
 	return wr
+}
+
+// Raise says that a value of a later version is coming, for a caller who can write the
+// header anew when all is written (Header). It does nothing if version is not above that
+// of the header.
+func (w *Writer) Raise(version int) {
+	if version > w.o.Version {
+		w.raised = max(w.raised, version)
+	}
+}
+
+// Header returns, behind Close, what must be written over the beginning of the file since
+// the version was raised, or nil: the checksum is that of the file with it.
+func (w *Writer) Header() []byte {
+	if w.raised == 0 {
+		return nil
+	}
+	return header(w.raised)
+}
+
+// checksum returns the checksum of what was written, with the header that it will have.
+func (w *Writer) checksum() uint64 {
+	if w.raised == 0 {
+		return w.crc
+	}
+	// The checksum is linear: that of both files' difference is added.
+	delta := header(w.raised)
+	for i, c := range header(w.o.Version) {
+		delta[i] ^= c
+	}
+	return w.crc ^ shiftCRC(updateCRC(0, delta), w.n-headerBytes)
+}
+
+// Function writes the source of a function library. REQUIRES: no key was written yet.
+func (w *Writer) Function(code []byte) error {
+	w.buf = append(w.buf, opFunction2)
+	w.str(code)
+	return w.Settle()
 }
 
 // Aux writes an auxiliary field. REQUIRES: no key was written yet.
@@ -63,14 +108,12 @@ func (w *Writer) Aux(name, value string) error {
 	w.buf = append(w.buf, opAux)
 	w.str([]byte(name))
 	w.str([]byte(value))
-	return w.settle()
+	return w.Settle()
 }
 
-// Key writes a key with a string value, and its database where that changes.
-func (w *Writer) Key(k Key) error {
-	if w.err != nil {
-		return w.err
-	}
+// Key writes what stands in front of a value, and the database where that changes. The
+// value must follow.
+func (w *Writer) Key(k Key) {
 	if k.DB != w.db {
 		w.db = k.DB
 		w.buf = append(w.buf, opSelectDB)
@@ -85,16 +128,17 @@ func (w *Writer) Key(k Key) error {
 	}
 	if k.ExpireAt != 0 {
 		w.buf = append(w.buf, opExpireMS)
-		w.buf = binary.LittleEndian.AppendUint64(w.buf, uint64(k.ExpireAt))
+		w.millis(k.ExpireAt)
 	}
-	if k.Idle > 0 {
+	if k.Idle >= 0 {
 		w.buf = append(w.buf, opIdle)
 		w.length(uint64(k.Idle))
 	}
-	w.buf = append(w.buf, typeString)
+	if k.Freq >= 0 {
+		w.buf = append(w.buf, opFreq, byte(k.Freq))
+	}
+	w.buf = append(w.buf, byte(k.Kind))
 	w.str(k.Key)
-	w.str(k.Value)
-	return w.settle()
 }
 
 // Close writes the end of the file and what was gathered. It does not close the
@@ -107,7 +151,7 @@ func (w *Writer) Close() error {
 	w.flush()
 	var sum uint64
 	if w.o.Checksum {
-		sum = w.crc
+		sum = w.checksum()
 	}
 	w.buf = binary.LittleEndian.AppendUint64(w.buf, sum)
 	w.flush()
@@ -121,7 +165,8 @@ func (w *Writer) Close() error {
 // Written returns the number of bytes that have gone to the underlying writer.
 func (w *Writer) Written() int64 { return w.n }
 
-func (w *Writer) settle() error {
+// Settle is called behind each value. It returns the first error of the underlying writer.
+func (w *Writer) Settle() error {
 	if len(w.buf) >= flushBytes {
 		w.flush()
 	}
@@ -129,6 +174,9 @@ func (w *Writer) settle() error {
 }
 
 func (w *Writer) flush() {
+	if w.w == nil {
+		return
+	}
 	w.direct(w.buf)
 	w.buf = w.buf[:0]
 }
@@ -187,8 +235,8 @@ func (w *Writer) str(s []byte) {
 
 // bytes appends b, past the buffer if it is long.
 func (w *Writer) bytes(b []byte) {
-	if len(b) < flushBytes/4 {
-		w.buf = append(w.buf, b...)
+	if len(b) < flushBytes/4 || w.w == nil {
+		w.buf = bulk.Append(w.buf, b)
 		return
 	}
 	w.flush()

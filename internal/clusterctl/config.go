@@ -1,0 +1,143 @@
+package clusterctl
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+)
+
+// Settings are what holds for all nodes of a cluster alike: synchronous writes.
+type Settings struct {
+	SyncWrites        string       `json:"sync-writes"`
+	SyncMinCopies     int64        `json:"sync-min-copies"` // 0: half of a shard's copies, rounded up
+	SyncTimeoutMillis int64        `json:"sync-timeout"`
+	Shards            []InSyncSet  `json:"shards"`
+	names             []settingRow // as they are shown
+}
+
+type settingRow struct{ name, value string }
+
+// InSyncSet is the in-sync set of a shard.
+type InSyncSet struct {
+	Shard     string   `json:"id"`
+	Copies    int64    `json:"copies"`
+	MinCopies int64    `json:"min_copies"`
+	InSync    []string `json:"in_sync"` // node ids, the primary among them
+}
+
+// ReadSettings asks a member for the settings of its cluster.
+func ReadSettings(ctx context.Context, c *Conns, addr string) (*Settings, error) {
+	reply, err := c.Do(ctx, addr, "CLUSTER", "WRITE-CONCERN")
+	if err != nil {
+		return nil, err
+	}
+	bad := fmt.Errorf("%s: CLUSTER WRITE-CONCERN: unexpected reply", addr)
+	top, ok := pairs(reply)
+	if !ok {
+		return nil, bad
+	}
+	s := &Settings{}
+	s.SyncWrites, _ = top["sync-writes"].(string)
+	s.SyncMinCopies, _ = top["sync-min-copies"].(int64)
+	s.SyncTimeoutMillis, _ = top["sync-timeout"].(int64)
+	s.names = []settingRow{
+		{"sync-writes", s.SyncWrites}, {"sync-min-copies", fmt.Sprint(s.SyncMinCopies)}, {"sync-timeout", fmt.Sprint(s.SyncTimeoutMillis)},
+	}
+	shards, ok := top["shards"].([]any)
+	if !ok || s.SyncWrites == "" {
+		return nil, bad
+	}
+	for _, x := range shards {
+		fields, ok := pairs(x)
+		if !ok {
+			return nil, bad
+		}
+		set := InSyncSet{}
+		set.Shard, _ = fields["id"].(string)
+		set.Copies, _ = fields["copies"].(int64)
+		set.MinCopies, _ = fields["min-copies"].(int64)
+		ids, _ := fields["in-sync"].([]any)
+		for _, id := range ids {
+			set.InSync = append(set.InSync, fmt.Sprint(id))
+		}
+		s.Shards = append(s.Shards, set)
+	}
+	return s, nil
+}
+
+// pairs turns the flat form of a map into one.
+func pairs(reply any) (map[string]any, bool) {
+	list, ok := reply.([]any)
+	if !ok || len(list)%2 != 0 {
+		return nil, false
+	}
+	out := make(map[string]any, len(list)/2)
+	for i := 0; i < len(list); i += 2 {
+		out[fmt.Sprint(list[i])] = list[i+1]
+	}
+	return out, true
+}
+
+// PlanConfigure plans to change settings of the cluster: pairs of name and value.
+func PlanConfigure(ctx context.Context, c *Conns, seed string, words []string) (*Plan, error) {
+	now, err := ReadSettings(ctx, c, seed)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Title: "change settings of the cluster"}
+	var change []string
+	for i := 0; i+1 < len(words); i += 2 {
+		at := slices.IndexFunc(now.names, func(r settingRow) bool { return strings.EqualFold(r.name, words[i]) })
+		if at < 0 {
+			return nil, fmt.Errorf("%w: %q is no setting of a cluster; there are sync-writes, sync-min-copies and sync-timeout", ErrUsage, words[i])
+		}
+		if r := now.names[at]; !strings.EqualFold(r.value, words[i+1]) {
+			change = append(change, r.name, words[i+1])
+			p.Notes = append(p.Notes, fmt.Sprintf("%s was %s", r.name, r.value))
+		}
+	}
+	if len(change) > 0 {
+		p.Steps = []Step{{Action: Configure, Node: seed, Settings: strings.Join(change, " ")}}
+	}
+	return p, nil
+}
+
+func (s Step) configure(ctx context.Context, c *Conns) error {
+	args := []any{"CLUSTER", "WRITE-CONCERN", "SET"}
+	for _, w := range strings.Fields(s.Settings) {
+		args = append(args, w)
+	}
+	_, err := c.Do(ctx, s.Node, args...)
+	return err
+}
+
+// PrintSettings writes the settings and a table of the in-sync sets.
+func PrintSettings(w io.Writer, s *Settings, st *State) error {
+	for _, r := range s.names {
+		if _, err := fmt.Fprintf(w, "%-16s %s\n", r.name, r.value); err != nil {
+			return err
+		}
+	}
+	if s.SyncWrites == "no" {
+		return nil
+	}
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	t := newTable(w, "shard", "copies", "at least", "in sync")
+	for _, x := range s.Shards {
+		var at []string
+		for _, id := range x.InSync {
+			if n := st.Node(id); n != nil {
+				at = append(at, n.Addr)
+			}
+		}
+		t.AppendRow(table.Row{shortID(x.Shard), x.Copies, x.MinCopies, strings.Join(at, " ")})
+	}
+	t.Render()
+	return nil
+}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package memory
+
+// raced says whether nodes run with the race detector, which is no time for figures.
+const raced = false
