@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -44,8 +45,14 @@ func (r *importRun) cutOver(ctx context.Context, restarted int64) (err error) {
 		res.Sources[i].Offset = offsets[i]
 	}
 	err = r.still(func() error {
+		for _, addr := range r.target.Confirm() {
+			res.Notes = append(res.Notes, noFollower(addr))
+		}
 		if r.sum().Restarted != restarted {
 			return transfer.ErrRestarted
+		}
+		if !r.clean() {
+			return transfer.ErrLost
 		}
 		if err := r.mark("DEL"); err != nil {
 			return err
@@ -62,6 +69,12 @@ func (r *importRun) cutOver(ctx context.Context, restarted int64) (err error) {
 	}
 	r.p.Result = res
 	return nil
+}
+
+// clean reports whether the cluster has all that the flows have written. REQUIRES: the gate
+// is held for writing.
+func (r *importRun) clean() bool {
+	return !slices.ContainsFunc(r.flows, func(f *transfer.Flow) bool { return !f.Clean() })
 }
 
 // watch has the flows tell what expires from what clients write, or not any more.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -26,7 +27,8 @@ type importRun struct {
 	c  *Conns
 	pr Progress
 
-	flows []*transfer.Flow
+	target *transfer.Target
+	flows  []*transfer.Flow
 	// stop ends the flows for good.
 	stop  context.CancelFunc
 	gate  sync.RWMutex // the flows hold it, for reading, while they write
@@ -52,7 +54,7 @@ func (r *importRun) run(ctx context.Context) (err error) {
 	for i, s := range p.Steps {
 		if s.Action == Flush {
 			r.pr.Step(i, len(p.Steps), s)
-			if _, err := r.c.Do(ctx, s.Node, "FLUSHALL"); err != nil {
+			if err := r.flush(ctx, s.Node); err != nil {
 				return err
 			}
 			r.pr.Done()
@@ -63,7 +65,7 @@ func (r *importRun) run(ctx context.Context) (err error) {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	target := transfer.NewTarget(ctx, r.c.targetOptions(p.seed))
+	r.target = transfer.NewTarget(ctx, r.c.targetOptions(p.seed))
 	var running sync.WaitGroup
 	following, stop := context.WithCancel(ctx)
 	r.stop = stop
@@ -73,10 +75,10 @@ func (r *importRun) run(ctx context.Context) (err error) {
 			err = cause(ctx, err)
 		}
 		cancel(nil)
-		target.Close()
+		r.target.Close()
 		running.Wait()
 	}()
-	r.marks = target.Sender(nil, nil)
+	r.marks = r.target.Sender(nil, nil)
 	r.u = transfer.NewUnshifter(ctx, r.c.targetOptions(p.seed))
 	defer r.u.Close()
 	if err := r.mark("SET", p.marker()); err != nil {
@@ -88,7 +90,7 @@ func (r *importRun) run(ctx context.Context) (err error) {
 		}
 		r.pr.Step(i, len(p.Steps), s)
 		f := transfer.NewFlow(transfer.FlowOptions{
-			From: p.from(s.Node, r.c), DB: p.db, Table: table, Target: target, TempDir: p.o.TempDir, Gate: &r.gate, Tell: r.pr.Say,
+			From: p.from(s.Node, r.c), DB: p.db, Table: table, Target: r.target, TempDir: p.o.TempDir, Gate: &r.gate, Tell: r.pr.Say,
 		})
 		r.flows = append(r.flows, f)
 		running.Go(func() {
@@ -113,7 +115,7 @@ func (r *importRun) run(ctx context.Context) (err error) {
 		}
 		now := r.sum()
 		broken := now.Down != "" || now.Resumed > before.Resumed || now.Restarted > restarted
-		if !broken && !errors.Is(err, transfer.ErrRestarted) && !transfer.Broken(err) {
+		if !broken && !errors.Is(err, transfer.ErrRestarted) && !errors.Is(err, transfer.ErrLost) && !transfer.Broken(err) {
 			return err
 		}
 		r.pr.Say("a connection broke during the cut-over, which is put off: " + err.Error())
@@ -138,6 +140,33 @@ func (r *importRun) tryCutOver(ctx context.Context, restarted int64) error {
 		return transfer.ErrRestarted
 	}
 	return r.cutOver(ctx, restarted)
+}
+
+// flush empties a primary, and waits for a replica to be empty too: one that took over
+// before that would bring back what is gone.
+func (r *importRun) flush(ctx context.Context, addr string) error {
+	conn, err := transfer.Dial(ctx, r.c.endpoint(addr))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.Do("FLUSHALL"); err != nil {
+		return err
+	}
+	st, err := r.c.AnyState(ctx, []string{r.p.seed})
+	if err != nil {
+		return err
+	}
+	n, err := st.Find(addr)
+	if err != nil || !st.followed(n) {
+		return err
+	}
+	limit := r.c.o.Timeout / 2 // more, and the connection counts as stalled
+	copies, err := conn.Do("WAIT", "1", strconv.FormatInt(limit.Milliseconds(), 10))
+	if err == nil && copies.Int == 0 {
+		err = fmt.Errorf("%w: no replica of %s has followed its FLUSHALL for %v", ErrTimeout, addr, limit)
+	}
+	return err
 }
 
 func (p *Import) question() string {

@@ -154,7 +154,11 @@ func (l *loader) pass(ctx context.Context, only map[string]error) error {
 	if err != nil {
 		return err
 	}
-	return sender.Settle()
+	if err := sender.Settle(); err != nil {
+		return err
+	}
+	l.run.lag(l.run.target.Confirm())
+	return nil
 }
 
 // failed notes keys that the cluster has not clearly taken.

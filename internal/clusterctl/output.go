@@ -101,8 +101,19 @@ func PrintRestore(w io.Writer, r *RestoreResult) error {
 	if r.Compared > 0 {
 		text += fmt.Sprintf("; %d were read back and compared", r.Compared)
 	}
-	_, err := fmt.Fprintf(w, "%s; the cluster has %d keys now\n", text, r.Total)
-	return err
+	if _, err := fmt.Fprintf(w, "%s; the cluster has %d keys now\n", text, r.Total); err != nil {
+		return err
+	}
+	return printNotes(w, r.Notes)
+}
+
+func printNotes(w io.Writer, notes []string) error {
+	for _, n := range notes {
+		if _, err := fmt.Fprintln(w, "note:", n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // PrintImport writes what came of an import.
@@ -121,12 +132,7 @@ func PrintImport(w io.Writer, r *ImportResult) error {
 		t.AppendRow(table.Row{s.Addr, s.Keys, s.Offset})
 	}
 	t.Render()
-	for _, n := range r.Notes {
-		if _, err := fmt.Fprintln(w, "note:", n); err != nil {
-			return err
-		}
-	}
-	return nil
+	return printNotes(w, r.Notes)
 }
 
 func nodeText(id, addr string) string {

@@ -39,6 +39,8 @@ type RestoreResult struct {
 	Skipped  int64 `json:"keys_skipped"`  // an interrupted restore had written them: they are the same
 	Compared int64 `json:"keys_compared"` // their content was read back in the end
 	Total    int64 `json:"cluster_keys"`  // of the cluster afterwards
+
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Print writes the plan for people, or with its result as JSON.
@@ -151,10 +153,19 @@ func (c *Conns) targetOptions(seed string) transfer.TargetOptions {
 				if n.Slots.Empty() {
 					continue
 				}
-				followed := slices.ContainsFunc(st.ReplicasOf(n.ID), func(r *Node) bool { return !r.Failed() })
-				out = append(out, transfer.Owner{Addr: dialAddr(n.Addr), Slots: n.Slots, Replicated: followed})
+				out = append(out, transfer.Owner{Addr: dialAddr(n.Addr), Slots: n.Slots, Replicated: st.followed(n)})
 			}
 			return out, nil
 		},
 	}
+}
+
+// noFollower says of a primary that its replicas have not confirmed what was written.
+func noFollower(addr string) string {
+	return addr + " has no replica that follows: keep it alive until one does"
+}
+
+// followed reports whether a primary has a replica that can take over.
+func (s *State) followed(n *Node) bool {
+	return slices.ContainsFunc(s.ReplicasOf(n.ID), func(r *Node) bool { return !r.Failed() })
 }

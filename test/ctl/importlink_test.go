@@ -50,16 +50,16 @@ func (s *said) String() string {
 // importing imports s and calls meanwhile when the copy has caught up.
 func importing(t *testing.T, d *dev, o clusterctl.ImportOptions, meanwhile func(pr *said)) *clusterctl.ImportResult {
 	t.Helper()
-	p, pr, err := tryImport(t, d, o, meanwhile)
+	p, pr, err := tryImport(t, d, 30*time.Second, o, meanwhile)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, pr)
 	}
 	return p.Result
 }
 
-func tryImport(t *testing.T, d *dev, o clusterctl.ImportOptions, meanwhile func(pr *said)) (*clusterctl.Import, *said, error) {
+func tryImport(t *testing.T, d *dev, timeout time.Duration, o clusterctl.ImportOptions, meanwhile func(pr *said)) (*clusterctl.Import, *said, error) {
 	t.Helper()
-	c := clusterctl.NewConns(clusterctl.Options{Timeout: 10 * time.Second})
+	c := clusterctl.NewConns(clusterctl.Options{Timeout: timeout})
 	defer c.Close()
 	pr := &said{}
 	o.DB, o.Pause = -1, time.Second
@@ -67,7 +67,7 @@ func tryImport(t *testing.T, d *dev, o clusterctl.ImportOptions, meanwhile func(
 		meanwhile(pr)
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	p, err := clusterctl.PlanImport(ctx, c, d.addr(0), o)
 	if err == nil {
@@ -232,7 +232,7 @@ func TestImportSourceBeginsAnew(t *testing.T) {
 		s := redistest.Start(t)
 		s.Do("SET", "a", "1")
 		began := time.Now()
-		_, pr, err := tryImport(t, d, clusterctl.ImportOptions{Samples: 50, From: s.Addr(), Flush: true}, func(*said) {
+		_, pr, err := tryImport(t, d, 10*time.Second, clusterctl.ImportOptions{Samples: 50, From: s.Addr(), Flush: true}, func(*said) {
 			c := s.Dial()
 			defer c.Close()
 			if text, err := c.TryDo("SHUTDOWN", "NOSAVE"); err == nil {

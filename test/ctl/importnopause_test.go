@@ -84,7 +84,7 @@ func TestImportNoPause(t *testing.T) {
 	t.Run("writers do not stop", func(t *testing.T) {
 		stop := writers(t, open, 1, write)
 		defer stop()
-		_, pr, err := tryImport(t, d, clusterctl.ImportOptions{From: s.Addr(), NoPause: true, Flush: true, Samples: 50}, func(*said) {})
+		_, pr, err := tryImport(t, d, 10*time.Second, clusterctl.ImportOptions{From: s.Addr(), NoPause: true, Flush: true, Samples: 50}, func(*said) {})
 		if err == nil || !strings.Contains(err.Error(), `the source went on being written to, such as`) || !strings.Contains(err.Error(), `"w:`) {
 			t.Errorf("%v\n%s", err, pr)
 		}

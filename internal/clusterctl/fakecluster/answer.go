@@ -40,6 +40,8 @@ func (n *Node) answer(conn redcon.Conn, name string, args []string) (reply []byt
 	case "FLUSHALL":
 		n.keys = 0
 		return ok(), nil
+	case "WAIT":
+		return redcon.AppendInt(nil, w.linkedLocked(n)), nil
 	case "INFO":
 		return redcon.AppendBulkString(nil, n.infoLocked()), nil
 	case "CLUSTER MYID":
@@ -124,6 +126,16 @@ func (w *World) replicateLocked(n *Node, id string) []byte {
 		}
 	}
 	return failure("ERR Unknown node " + id)
+}
+
+// linkedLocked counts the replicas that follow n. REQUIRES: w.mu held.
+func (w *World) linkedLocked(n *Node) (count int64) {
+	for _, o := range w.mu.nodes {
+		if o.primary == n && !o.unlinked && !o.failed {
+			count++
+		}
+	}
+	return count
 }
 
 func (n *Node) infoLocked() string {

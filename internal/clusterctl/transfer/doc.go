@@ -27,6 +27,9 @@ var (
 	// ErrRestarted is returned when a source has begun anew, so that what was known of its
 	// stream is void.
 	ErrRestarted = errors.New("the source has begun anew")
+	// ErrLost is returned when a node of the cluster has gone and may have taken with it what
+	// was written: it is written again.
+	ErrLost = errors.New("a node of the cluster has gone with what it had taken")
 	// ErrStalled is returned when a server did not get any further in time.
 	ErrStalled = errors.New("no progress in time")
 )

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/redwingdb/redwing/internal/resp"
 )
 
 // Watch has the flow tell the source's own deletions, of keys and fields whose time has
@@ -21,21 +23,80 @@ func (f *Flow) own(ctx context.Context, name string, args [][]byte) (bool, error
 		return false, nil
 	}
 	due := false
-	var err error
-	switch key := args[1]; {
-	case f.m.dirty[string(key)] != nil: // the cluster does not know
-	case (name == "del" || name == "unlink") && len(args) == 2:
-		due, err = f.due(ctx, Op{Keys: [][]byte{key}, Args: [][]byte{word("PEXPIRETIME"), key}})
-	case name == "hdel" && len(args) > 2:
-		ask := [][]byte{word("HPEXPIRETIME"), key, word("FIELDS"), strconv.AppendInt(nil, int64(len(args)-2), 10)}
-		due, err = f.due(ctx, Op{Keys: [][]byte{key}, Args: append(ask, args[2:]...)})
+	if op, ok := question(name, args); ok && f.m.dirty[string(op.Keys[0])] == nil { // else the cluster does not know
+		r, err := f.ask(op)
+		if err == nil {
+			due, err = f.due(ctx, r)
+		}
+		if err != nil {
+			return false, err
+		}
 	}
-	if !due && err == nil {
+	if !due {
 		text := fmt.Sprintf("%s %.64q", strings.ToUpper(name), args[1])
 		f.lastWrite.Store(&text)
 		f.watched.Store(false)
 	}
-	return due, err
+	return due, nil
+}
+
+// question returns what to ask the cluster about a request that may be the source's own
+// deletion.
+func question(name string, args [][]byte) (op Op, ok bool) {
+	switch {
+	case len(args) == 2 && (name == "del" || name == "unlink"):
+		return Op{Keys: args[1:2], Args: [][]byte{word("PEXPIRETIME"), args[1]}}, true
+	case len(args) > 2 && name == "hdel":
+		ask := [][]byte{word("HPEXPIRETIME"), args[1], word("FIELDS"), strconv.AppendInt(nil, int64(len(args)-2), 10)}
+		return Op{Keys: args[1:2], Args: append(ask, args[2:]...)}, true
+	}
+	return op, false
+}
+
+// askMost is how many questions are asked at once.
+const askMost = 1000
+
+// ask asks the cluster, and about the deletions that follow in the stream at the same time:
+// what expires does so by the thousand. Their keys differ, so that no answer depends on what
+// becomes of a request before.
+func (f *Flow) ask(op Op) (Reply, error) {
+	key := string(op.Keys[0])
+	if f.asked[key] == nil {
+		if err := f.askAhead(op); err != nil {
+			return Reply{}, err
+		}
+	}
+	a := <-f.asked[key]
+	delete(f.asked, key)
+	if a.err != nil {
+		return f.sender.Call(op) // by itself, as often as it takes
+	}
+	return a.reply, nil
+}
+
+// askAhead asks op and what follows.
+func (f *Flow) askAhead(op Op) error {
+	clear(f.asked)
+	parser := resp.Parser{MaxBulk: -1}
+	for rest := f.rest; ; {
+		next := make(chan answer, 1)
+		if err := f.sender.send(op, next); err != nil {
+			return err
+		}
+		f.asked[string(op.Keys[0])] = next
+		if len(f.asked) == askMost || len(rest) == 0 || rest[0] != '*' {
+			return nil
+		}
+		args, used, err := parser.Next(rest)
+		if err != nil || used == 0 || len(args) == 0 {
+			return nil // what is damaged shows when its turn comes
+		}
+		var ok bool
+		if op, ok = question(strings.ToLower(string(args[0])), args); !ok || f.asked[string(op.Keys[0])] != nil {
+			return nil
+		}
+		rest = rest[used:]
+	}
 }
 
 // skewEvery is how often the source is asked for its time.
@@ -43,11 +104,7 @@ const skewEvery = time.Second
 
 // due reports whether all times in the answer to a question have come at the source. What
 // is not there any more was due.
-func (f *Flow) due(ctx context.Context, question Op) (bool, error) {
-	r, err := f.sender.Call(question)
-	if err != nil {
-		return false, err
-	}
+func (f *Flow) due(ctx context.Context, r Reply) (bool, error) {
 	now := time.Now()
 	if now.Sub(f.skewAt) > skewEvery {
 		at, err := f.fetcher.now(ctx)

@@ -54,6 +54,8 @@ type Flow struct {
 	fetcher  *fetcher
 	parser   resp.Parser
 	buf      []byte
+	rest     []byte                 // of buf, behind the request that is taken
+	asked    map[string]chan answer // by key, about the next requests of rest
 	drain    chan drain
 	written  keyLog         // what must go if the source begins anew
 	tries    map[string]int // refusals of a key
@@ -108,7 +110,7 @@ func NewFlow(o FlowOptions) *Flow {
 	if o.Tell == nil {
 		o.Tell = func(string) {}
 	}
-	f := &Flow{o: o, drain: make(chan drain), tries: map[string]int{}, link: newLink(o.From, o.TempDir, o.Tell)}
+	f := &Flow{o: o, drain: make(chan drain), tries: map[string]int{}, asked: map[string]chan answer{}, link: newLink(o.From, o.TempDir, o.Tell)}
 	f.written.dir, f.expiries.dir = o.TempDir, o.TempDir
 	f.failures.ready = make(chan struct{}, 1)
 	f.sender = o.Target.Sender(f.failed, nil)
@@ -329,7 +331,6 @@ func (f *Flow) follow(ctx context.Context) (err error) {
 			return err
 		}
 		f.position.Store(f.m.Position())
-		f.dirty.Store(int64(f.m.DirtyKeys()))
 		f.writes.Store(f.m.Writes())
 		f.ends.Store(f.m.Ends())
 		if asked != nil && f.m.Position() >= asked.offset && f.m.DirtyKeys() == 0 {
@@ -377,7 +378,9 @@ func (f *Flow) turn(ctx context.Context, draining bool) (n int, err error) {
 		if n, err = f.more(); err != nil {
 			return err
 		}
-		return f.refetch(ctx, draining)
+		err = f.refetch(ctx, draining)
+		f.dirty.Store(int64(f.m.DirtyKeys()))
+		return err
 	})
 	return n, err
 }
@@ -385,6 +388,10 @@ func (f *Flow) turn(ctx context.Context, draining bool) (n int, err error) {
 // Settle waits until all that the flow has sent is answered. REQUIRES: the gate is held
 // for writing, so that it sends no more.
 func (f *Flow) Settle() error { return f.sender.Settle() }
+
+// Clean reports whether there is no key that the target may have lost. REQUIRES: the gate
+// is held for writing.
+func (f *Flow) Clean() bool { return f.dirty.Load() == 0 && f.noFailures() }
 
 // Expiries returns those of the flow's keys. REQUIRES: the gate is held for writing.
 func (f *Flow) Expiries() *Expiries { return &f.expiries }
@@ -411,10 +418,11 @@ func (f *Flow) more() (int, error) {
 		if len(args) > 1 && command.Is(args[0], "replconf") && command.Is(args[1], "getack") {
 			f.link.acknowledge()
 		}
+		done += used
+		f.rest = f.buf[done:]
 		if err := f.m.Request(args, used); err != nil {
 			return 0, err
 		}
-		done += used
 	}
 	rest := f.buf[done:]
 	if cap(f.buf) > 1<<20 && len(rest) < readBuffer {

@@ -2,10 +2,13 @@ package transfer
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Bounds of what is under way to one node.
@@ -19,14 +22,16 @@ const (
 // then it is lost. So the keys of answered requests are kept until WAIT, sent behind them,
 // says that a replica has them; if the connection ends before, they count as not written.
 type owner struct {
-	t *Target
-	c *Conn
+	t  *Target
+	c  *Conn
+	id clientID
 	// replicated: the node has replicas.
 	replicated bool
 	// doubtful is set when the node has answered that it does not serve: the connection is
 	// made anew before it is used again, since others are then asked for as well.
 	doubtful atomic.Bool
-	done     chan struct{} // both goroutines have ended
+	running  sync.WaitGroup
+	done     chan struct{} // it has ended, and all that it leaves undone is told
 
 	mu struct {
 		sync.Mutex
@@ -69,15 +74,15 @@ type answer struct {
 	err   error
 }
 
-func newOwner(t *Target, c *Conn, replicated bool) *owner {
-	o := &owner{t: t, c: c, replicated: replicated, done: make(chan struct{})}
+func newOwner(t *Target, c *Conn, id clientID, replicated bool) *owner {
+	o := &owner{t: t, c: c, id: id, replicated: replicated, done: make(chan struct{})}
 	o.mu.every = waitEvery
 	o.mu.room.L, o.mu.work.L, o.waits.L = &o.mu, &o.mu, &o.mu
-	var wg sync.WaitGroup
-	wg.Go(o.write)
-	wg.Go(o.read)
+	o.running.Add(1) // close, which comes once
+	o.running.Go(o.write)
+	o.running.Go(o.read)
 	go func() {
-		wg.Wait()
+		o.running.Wait()
 		close(o.done)
 	}()
 	return o
@@ -106,18 +111,45 @@ func (o *owner) put(s *Sender, op Op, done chan answer) bool {
 	o.mu.out = appendOp(o.mu.out, op)
 	o.mu.queue = append(o.mu.queue, r)
 	if o.mu.alone++; o.replicated && o.mu.alone >= o.mu.every {
-		o.waitLocked()
+		o.waitLocked(nil)
 	}
 	o.mu.work.Signal()
 	o.waits.Signal()
 	return true
 }
 
-// waitLocked puts a WAIT behind what was put. REQUIRES: o.mu held.
-func (o *owner) waitLocked() {
+// waitLocked puts a WAIT behind what was put; the answer goes to done as well, if that is
+// not nil. REQUIRES: o.mu held.
+func (o *owner) waitLocked(done chan answer) {
 	o.mu.alone = 0
 	o.mu.out = appendOp(o.mu.out, Op{Args: [][]byte{word("WAIT"), word("1"), word(waitMillis)}})
-	o.mu.queue = append(o.mu.queue, &request{})
+	o.mu.queue = append(o.mu.queue, &request{done: done})
+}
+
+// confirm waits until a replica has all that the node has answered, for as long as most;
+// ok is false if none has. An owner that ends meanwhile has nothing to confirm: what is
+// not safe has failed.
+func (o *owner) confirm(most time.Duration) (ok bool) {
+	for deadline := time.Now().Add(most); ; {
+		done := make(chan answer, 1)
+		o.mu.Lock()
+		switch {
+		case o.mu.ended != nil:
+			o.mu.Unlock()
+			<-o.done
+			return true
+		case len(o.mu.unsafe) == 0 && !o.mu.forgotten:
+			o.mu.Unlock()
+			return true
+		}
+		o.waitLocked(done)
+		o.mu.work.Signal()
+		o.waits.Signal()
+		o.mu.Unlock()
+		if a := <-done; a.err == nil && a.reply.Int == 0 && time.Now().After(deadline) {
+			return false
+		}
+	}
 }
 
 // close ends the connection; what is not answered fails with why.
@@ -139,9 +171,12 @@ func (o *owner) close(why error) {
 	if forgotten {
 		o.t.fail(fmt.Errorf("%s: %w: its replicas have not followed, and what it has taken may be lost with it", o.c.Addr(), why))
 	}
+	defer o.running.Done()
 	for _, r := range left {
 		switch {
+		case r.s == nil && r.done == nil:
 		case r.s == nil:
+			r.done <- answer{err: why}
 		case r.answered:
 			r.s.Failed(r.keys, why)
 		default:
@@ -205,6 +240,13 @@ func (o *owner) read() {
 		o.keepLocked(r, reply)
 		o.mu.Unlock()
 		if r.s == nil {
+			if r.done != nil {
+				r.done <- answer{reply: reply}
+			}
+			if reply.Kind == '-' { // it is no primary any more
+				o.close(o.t.judge(o, reply.Text))
+				return
+			}
 			continue
 		}
 		if reply.Kind == '-' {
@@ -231,4 +273,36 @@ func (o *owner) keepLocked(r *request, reply Reply) {
 			o.mu.unsafe, o.mu.forgotten = nil, true
 		}
 	}
+}
+
+// clientID is a connection as the node knows it.
+type clientID struct{ id, addr string }
+
+// identify asks a node for the id of a connection.
+func identify(c *Conn) (clientID, error) {
+	r, err := c.Do("CLIENT", "INFO")
+	if err != nil {
+		return clientID{}, err
+	}
+	var id clientID
+	for _, word := range strings.Fields(r.String()) {
+		if v, ok := strings.CutPrefix(word, "id="); ok {
+			id.id = v
+		} else if v, ok := strings.CutPrefix(word, "addr="); ok {
+			id.addr = v
+		}
+	}
+	if _, err := strconv.ParseInt(id.id, 10, 64); err != nil || id.addr == "" {
+		return id, errors.New(c.Addr() + ": CLIENT INFO has no id")
+	}
+	return id, nil
+}
+
+// kill has the node of c carry out nothing more of an earlier connection: what was sent on
+// it may stand in its buffers still, and must not come behind what is sent from now on. A
+// node that has started anew since may have given the id to somebody else, but not with the
+// same address.
+func (id clientID) kill(c *Conn) error {
+	_, err := c.Do("CLIENT", "KILL", "ID", id.id, "ADDR", id.addr)
+	return err
 }

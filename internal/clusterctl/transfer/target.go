@@ -274,7 +274,8 @@ func (t *Target) dropOthers(owners []Owner) {
 }
 
 // connect returns the connection to an owner, a new one if there is none that lives. It is
-// asked whether it serves: an owner may be that of a cluster that is down.
+// asked whether it serves: an owner may be that of a cluster that is down. Nothing that an
+// earlier connection has sent is carried out any more then.
 func (t *Target) connect(x *Owner) (*owner, error) {
 	addr := x.Addr
 	t.mu.Lock()
@@ -295,19 +296,56 @@ func (t *Target) connect(x *Owner) (*owner, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := c.Do("CLUSTER", "INFO")
-	if err == nil && !strings.Contains(info.String(), "cluster_state:ok") {
-		err = fmt.Errorf("%s: the cluster is down", addr)
-	}
+	id, err := open(c, o)
 	if err != nil {
 		c.Close()
 		return nil, err
 	}
-	o = newOwner(t, c, x.Replicated)
+	o = newOwner(t, c, id, x.Replicated)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.mu.byAddr[addr] = o
 	return o, nil
+}
+
+// open makes a connection ready to be written to, in place of a former one to the same
+// address, if that is not nil.
+func open(c *Conn, former *owner) (clientID, error) {
+	info, err := c.Do("CLUSTER", "INFO")
+	if err != nil {
+		return clientID{}, err
+	}
+	if !strings.Contains(info.String(), "cluster_state:ok") {
+		return clientID{}, fmt.Errorf("%s: the cluster is down", c.Addr())
+	}
+	if former != nil {
+		if err := former.id.kill(c); err != nil {
+			return clientID{}, err
+		}
+	}
+	return identify(c)
+}
+
+// confirmMost is how long Confirm waits for a replica.
+const confirmMost = 5 * time.Second
+
+// Confirm waits until all that the callers' senders have had answered would outlive the
+// death of any one node: a replica has it, or it has failed and Failed has heard of it. It
+// returns the owners whose replicas do not follow; they may not have all of it.
+func (t *Target) Confirm() (lagging []string) {
+	t.mu.Lock()
+	var all []*owner
+	for _, o := range t.mu.byAddr {
+		all = append(all, o)
+	}
+	t.mu.Unlock()
+	for _, o := range all {
+		if !o.confirm(confirmMost) {
+			lagging = append(lagging, o.c.Addr())
+		}
+	}
+	slices.Sort(lagging)
+	return lagging
 }
 
 // verdict is what an error reply means for the copying.
