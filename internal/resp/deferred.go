@@ -39,12 +39,12 @@ func (w *Writer) resolve(d Deferred, kind byte, n int) {
 	copy(w.Buf[d.at:], head)
 }
 
-// shift moves what lies from off on by some bytes, in pieces: see longBulk.
+// shift moves what lies from off on by some bytes, in pieces: see longPiece.
 func (w *Writer) shift(off, by int) {
 	n := len(w.Buf) - off
 	if by < 0 {
-		for done := 0; done < n; done += longBulk {
-			end := min(n, done+longBulk)
+		for done := 0; done < n; done += longPiece {
+			end := min(n, done+longPiece)
 			movePiece(w.Buf[off+by+done:], w.Buf[off+done:off+end])
 		}
 		w.Buf = w.Buf[:len(w.Buf)+by]
@@ -53,8 +53,8 @@ func (w *Writer) shift(off, by int) {
 	for range by {
 		w.Buf = append(w.Buf, 0)
 	}
-	for end := n; end > 0; end -= longBulk {
-		start := max(0, end-longBulk)
+	for end := n; end > 0; end -= longPiece {
+		start := max(0, end-longPiece)
 		movePiece(w.Buf[off+by+start:], w.Buf[off+start:off+end])
 	}
 }

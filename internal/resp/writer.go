@@ -33,12 +33,13 @@ func (w *Writer) Error(e *Error) {
 // Int appends an integer.
 func (w *Writer) Int(v int64) { w.Buf = redcon.AppendInt(w.Buf, v) }
 
-// longBulk is the length from which a bulk string is copied in pieces: a memmove cannot
-// be preempted, and one of 512 MB stops the whole process when the collector wants it.
-const longBulk = 64 << 10
+// longPiece is the most that is copied at once: a memmove cannot be preempted, and one of
+// 512 MB stops the whole process when the collector wants it.
+const longPiece = 64 << 10
 
 // Bulk appends a bulk string; b is copied.
 func (w *Writer) Bulk(b []byte) {
+	w.reserve(len(b) + bulkExtra)
 	if n := byte(len(b)); len(b) < 100 {
 		// Most are short, and replies of many elements cost little else.
 		buf := w.Buf
@@ -50,18 +51,44 @@ func (w *Writer) Bulk(b []byte) {
 		w.Buf = append(append(buf, b...), '\r', '\n')
 		return
 	}
-	if len(b) <= longBulk {
+	if len(b) <= longPiece {
 		w.Buf = redcon.AppendBulk(w.Buf, b)
 		return
 	}
 	w.header('$', len(b))
-	w.Buf = slices.Grow(w.Buf, len(b)+2)
+	w.appendPieces(b)
+	w.Buf = append(w.Buf, '\r', '\n')
+}
+
+// bulkExtra is more than what surrounds a bulk string.
+const bulkExtra = 32
+
+// reserve makes room for n bytes.
+func (w *Writer) reserve(n int) {
+	if cap(w.Buf)-len(w.Buf) < n {
+		w.grow(n)
+	}
+}
+
+// grow is reserve where there is no room. A long buffer becomes twice as long, and is
+// copied in pieces, which append would not do.
+func (w *Writer) grow(n int) {
+	old := w.Buf
+	if len(old) <= longPiece {
+		w.Buf = slices.Grow(old, n)
+		return
+	}
+	w.Buf = make([]byte, 0, len(old)+max(n, len(old)))
+	w.appendPieces(old)
+}
+
+// appendPieces appends b. REQUIRES: there is room.
+func (w *Writer) appendPieces(b []byte) {
 	for len(b) > 0 {
-		n := min(len(b), longBulk)
+		n := min(len(b), longPiece)
 		w.Buf = appendPiece(w.Buf, b[:n])
 		b = b[n:]
 	}
-	w.Buf = append(w.Buf, '\r', '\n')
 }
 
 // appendPiece is a call of its own so that the goroutine can be preempted between two.

@@ -71,19 +71,22 @@ func (c *conn) serve() {
 	defer c.mu.Unlock()
 	s := c.mu.s
 	for !c.mu.gone {
-		space := s.ReadSpace()
-		if space == nil {
-			c.awaitRoomLocked()
-			continue
-		}
+		n, err := 0, error(nil)
 		nc, raw := c.mu.nc, c.mu.raw
-		c.mu.Unlock()
-		n, err := read(nc, raw, space)
-		c.mu.Lock()
-		if c.mu.gone {
-			break
+		if !s.cut {
+			space := s.ReadSpace()
+			if space == nil {
+				c.awaitRoomLocked()
+				continue
+			}
+			c.mu.Unlock()
+			n, err = read(nc, raw, space)
+			c.mu.Lock()
+			if c.mu.gone {
+				break
+			}
 		}
-		if n > 0 {
+		if n > 0 || s.cut {
 			s.Advance(n)
 		}
 		if err != nil && !s.Hijacked() {

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/redwingdb/redwing/internal/command"
 )
 
 // TestDrivers runs what goes over sockets with other drivers than one loop.
@@ -75,6 +77,33 @@ func TestHeavyConnectionsLeaveTheLoop(t *testing.T) {
 			w.want("+PONG")
 		}
 	}
+}
+
+// A run of commands that gets heavy goes on outside the loop: the others are served
+// meanwhile, and its replies keep their order.
+func TestHeavyRunsAreCut(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("event loops are for Linux")
+	}
+	began, goOn := make(chan struct{}), make(chan struct{})
+	h := newHarness(t, nil, command.Spec{Name: "hold", Arity: 1, Shards: command.ShardsNone, Run: func(c *command.Ctx) error {
+		close(began)
+		<-goOn
+		c.Out.Simple("HELD")
+		return nil
+	}})
+	addr := serveTCP(t, h)
+	w, other, writer := dial(t, addr), dial(t, addr), dial(t, addr)
+	value := strings.Repeat("v", 4*heavyBytes)
+	writer.send(string(request("set", "big", value)))
+	writer.want("+OK")
+	w.send("get big\r\nhold\r\nget big\r\nping\r\n")
+	<-began
+	other.send("ping\r\n")
+	other.want("+PONG")
+	close(goOn)
+	size := "$" + strconv.Itoa(len(value))
+	w.want(size, value, "+HELD", size, value, "+PONG")
 }
 
 // What was written has been handed to Commit when its reply arrives.

@@ -15,8 +15,8 @@ const (
 	calmTurns = 256
 )
 
-// heavy reports whether the session, as its last turn left it, would hold up others that
-// shared a loop with it.
+// heavy reports whether the session, as its present or last turn has left it, holds up
+// others that share a loop with it.
 func (s *Session) heavy() bool {
 	return s.parser.Need() > heavyBytes || s.out.pending() > heavyBytes || s.now-s.turn > heavyNanos
 }
@@ -41,6 +41,7 @@ func (c *conn) enterLocked() bool {
 	c.mu.nc.Close() // the socket lives on under its second descriptor
 	c.mu.nc, c.mu.raw = nil, nil
 	c.mu.calm = 0
+	c.mu.s.shared = true
 	c.looped.Store(true)
 	return true
 }
@@ -49,6 +50,7 @@ func (c *conn) enterLocked() bool {
 // the connection has ended. REQUIRES: c.mu held, the connection in the loop.
 func (c *conn) leaveLocked() bool {
 	c.looped.Store(false)
+	c.mu.s.shared = false
 	c.watchLocked(0)
 	c.loop.put(c.mu.fd, nil)
 	nc, err := connOf(c.mu.fd)
@@ -76,11 +78,10 @@ func (c *conn) watchLocked(events uint32) bool {
 // turn reads once and runs what is complete. The loop calls it when the socket is ready,
 // and endTurn a little later: replies leave together, when all turns have been taken.
 func (c *conn) turn(events uint32) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.mu.gone || !c.looped.Load() {
+	if !c.lockLooped() {
 		return // what was announced is of a connection that has gone meanwhile
 	}
+	defer c.mu.Unlock()
 	if c.mu.writing && events&^watchIn != 0 {
 		c.mu.writing = false
 		c.Flush()
@@ -104,13 +105,27 @@ func (c *conn) turn(events uint32) {
 	}
 }
 
-// endTurn sends what the turn has left to send.
+// endTurn sends what the turn has left to send. Who has taken the connection from the loop
+// meanwhile has done that.
 func (c *conn) endTurn() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.mu.gone {
+	if c.lockLooped() {
 		c.flushLocked()
+		c.mu.Unlock()
 	}
+}
+
+// lockLooped takes c.mu if the connection is the loop's, and reports whether it is. That of
+// one which has left is not waited for: its runs may be long.
+func (c *conn) lockLooped() bool {
+	if !c.looped.Load() {
+		return false
+	}
+	c.mu.Lock()
+	if c.mu.gone || !c.looped.Load() {
+		c.mu.Unlock()
+		return false
+	}
+	return true
 }
 
 // settleLoopLocked decides how a turn of a connection in the loop ends. REQUIRES: c.mu
@@ -123,7 +138,7 @@ func (c *conn) settleLoopLocked() {
 			c.handOverLocked()
 		}
 		return
-	case s.heavy():
+	case s.cut || s.heavy():
 		writing := c.mu.writing
 		if !c.leaveLocked() {
 			return

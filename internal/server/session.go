@@ -87,6 +87,8 @@ type Session struct {
 	tx        transaction
 	softSince int64 // since when the soft output limit is exceeded, 0: it is not
 
+	shared bool // the driver has others to serve: a run that gets heavy is cut
+	cut    bool // the last run was: requests are left that Advance goes on with
 	eof    bool // nothing more will come
 	closed bool // close without further ado
 	ending bool // close once the output is sent
@@ -128,6 +130,7 @@ type parkedBlock struct {
 func (srv *Server) newSession(conn Conn) *Session {
 	s := &Session{srv: srv, conn: conn, user: "default"}
 	s.now = clock.Mono()
+	s.turn = s.now
 	s.born, s.seen = s.now, s.now
 	s.wall = clock.WallMillis()
 	s.wake = s.post
@@ -163,7 +166,8 @@ func (s *Session) ReadSpace() []byte {
 }
 
 // Advance takes n bytes that were put into ReadSpace and runs the commands that are
-// complete. It returns with replies in the output.
+// complete. It returns with replies in the output. Where it was cut it is called again,
+// with 0, before more is read.
 func (s *Session) Advance(n int) {
 	s.in.w += n
 	s.tally.in += int64(n)
@@ -231,10 +235,16 @@ func (s *Session) tick() int64 {
 	return s.now
 }
 
-// run takes requests off the input until there is none, or the session waits or ends.
+// run takes requests off the input until there is none, or the session waits or ends, or
+// holds up others.
 func (s *Session) run() {
 	s.parser.MaxBulk = s.srv.o.Settings.MaxBulk.Load()
+	s.cut = false
 	for s.wait == ready && !s.stopped() {
+		if s.shared && s.heavy() {
+			s.cut = true
+			break
+		}
 		if s.mailed.Load() {
 			s.takeMail()
 			continue
@@ -291,7 +301,7 @@ func (s *Session) used() {
 
 // settle ends a session whose client has gone once all it sent is answered.
 func (s *Session) settle() {
-	if s.eof && s.wait == ready {
+	if s.eof && s.wait == ready && !s.cut {
 		s.ending = true
 	}
 	if s.closed && s.parked != nil {
