@@ -50,27 +50,29 @@ func TestLaterOperations(t *testing.T) {
 		bitfield x set u8 0 240 set u8 8 255   -> [0 0] | bitfield x set u8 0 240 set u8 8 255
 		bitfield y set u8 0 170                -> [0] | bitfield y set u8 0 170
 		bitfield z set u8 0 204 set u8 8 1     -> [0 0] | bitfield z set u8 0 204 set u8 8 1
-		bitop diff d x y z                     -> 2 | bitop diff d x y z
+		bitop diff d x y z                     -> 2 | SET d `+"\x10\xfe"+`
 		bitfield d get u8 0 get u8 8           -> [16 254]
-		bitop DIFF1 d x y z                    -> 2 | bitop DIFF1 d x y z
+		bitop DIFF1 d x y z                    -> 2 | SET d `+"\x0e\x00"+`
 		bitfield d get u8 0 get u8 8           -> [14 0]
-		bitop AndOr d x y z                    -> 2 | bitop AndOr d x y z
+		bitop AndOr d x y z                    -> 2 | SET d `+"\xe0\x01"+`
 		bitfield d get u8 0 get u8 8           -> [224 1]
-		bitop one d x y z                      -> 2 | bitop one d x y z
+		bitop one d x y z                      -> 2 | SET d `+"\x16\xfe"+`
 		bitfield d get u8 0 get u8 8           -> [22 254]
-		bitop one d x x x                      -> 2 | bitop one d x x x
+		bitop one d x x x                      -> 2 | SET d `+"\x00\x00"+`
 		bitcount d                             -> 0
-		bitop one d x                          -> 2 | bitop one d x
+		bitop one d x                          -> 2 | SET d `+"\xf0\xff"+`
 		bitcount d                             -> 12
 		bitop diff d x                         -> -ERR BITOP DIFF must be called with at least two source keys.
 		bitop diff1 d x                        -> -ERR BITOP DIFF1 must be called with at least two source keys.
 		bitop andor d x                        -> -ERR BITOP ANDOR must be called with at least two source keys.
-		bitop diff d x nokey                   -> 2 | bitop diff d x nokey
+		bitop diff d x nokey                   -> 2 | SET d `+"\xf0\xff"+`
 		bitcount d                             -> 12
-		bitop diff1 d nokey x                  -> 2 | bitop diff1 d nokey x
+		bitop diff1 d nokey x                  -> 2 | SET d `+"\xf0\xff"+`
 		bitcount d                             -> 12
-		bitop andor d x nokey                  -> 2 | bitop andor d x nokey
+		bitop andor d x nokey                  -> 2 | SET d `+"\x00\x00"+`
 		bitcount d                             -> 0
+		bitop one d nokey                      -> 0 | DEL d
+		bitop one d nokey                      -> 0
 	`)
 }
 

@@ -82,6 +82,13 @@ func bitop(c *command.Ctx) error {
 	return nil
 }
 
+// Words of what is propagated in place of the newer operations: servers before Redis 8.2 do
+// not know those.
+var (
+	wordDel = []byte("DEL")
+	wordSet = []byte("SET")
+)
+
 // storeCombined makes argument 2 the combination of sources, length bytes long.
 func storeCombined(c *command.Ctx, op operation, sources [][]byte, length int) error {
 	slot, key := c.Slot(2), c.Args[2]
@@ -89,6 +96,9 @@ func storeCombined(c *command.Ctx, op operation, sources [][]byte, length int) e
 		if c.DB.Delete(slot, key) {
 			c.Changed(1)
 			c.Notify(command.NotifyGeneric, "del", 2)
+			if op >= opDiff {
+				c.Effect(slot, wordDel, key)
+			}
 		}
 		return nil
 	}
@@ -103,5 +113,8 @@ func storeCombined(c *command.Ctx, op operation, sources [][]byte, length int) e
 	}
 	c.Changed(1)
 	c.Notify(command.NotifyString, "set", 2)
+	if op >= opDiff {
+		c.Effect(slot, wordSet, key, dst)
+	}
 	return nil
 }

@@ -73,7 +73,7 @@ func xadd(c *command.Ctx) error {
 	text := id.Append(room[:0])
 	if !o.trims {
 		c.Out.Bulk(text)
-		if o.auto || o.id.anySeq {
+		if o.auto || o.id.anySeq || o.refsArg != 0 {
 			stage(c, &o, text, nil)
 		}
 		return nil
@@ -83,19 +83,26 @@ func xadd(c *command.Ctx) error {
 
 // trimAdded trims the stream to which the entry id was added, and replies.
 func trimAdded(c *command.Ctx, x *engine.Stream, o *addOptions, id []byte) error {
-	o.bound(x.StreamLimits())
-	s := x.Edit()
+	s, lost := x.Edit(), o.prepare(x)
 	taken, edge, err := s.Trim(o.trim)
 	if taken > 0 {
 		c.Notify(command.NotifyStream, "xtrim", 1)
 	}
 	var room [stream.IDText]byte
-	switch {
-	case o.trim.Approx || err != nil:
-		stage(c, o, id, exactBound(room[:0], s, o, edge))
-	case o.auto || o.id.anySeq:
-		stage(c, o, id, nil)
+	var bound []byte
+	if o.trim.Approx || err != nil {
+		bound = exactBound(room[:0], s, o, edge)
 	}
+	switch {
+	case o.refsArg != 0 && o.trim.References == stream.OnlyAcknowledged:
+		stageAdded(c, o, id)
+		if taken > 0 {
+			stageTrim(c, o, bound)
+		}
+	case bound != nil || o.auto || o.id.anySeq || o.refsArg != 0:
+		stage(c, o, id, bound)
+	}
+	lost.propagate(c, s)
 	if err != nil {
 		return engine.StoreError(err)
 	}
@@ -141,9 +148,36 @@ func exactBound(dst []byte, s stream.Stream, o *addOptions, edge stream.ID) []by
 	return edge.Append(dst)
 }
 
-// stage propagates the request with id in the place of its id, if it has one, and with the
-// given bound of an exact trim unless that is nil. A LIMIT may stay: who applies the
-// request does not look at it.
+// prepare makes a trim of x ready; what groups lose by it is in lost afterwards.
+func (o *addOptions) prepare(x *engine.Stream) (lost *lostRefs) {
+	o.bound(x.StreamLimits())
+	lost, o.trim.Lost = newLostRefs(o.trim.References)
+	return lost
+}
+
+// stageAdded propagates an XADD without its options.
+func stageAdded(c *command.Ctx, o *addOptions, id []byte) {
+	args := append([][]byte{c.Args[0], c.Args[1], slices.Clone(id)}, c.Args[o.idArg+1:]...)
+	c.Effect(c.Slot(1), args...)
+}
+
+// stageTrim propagates the trim of entries that no group needs (ACKED) by itself: a server
+// that does not know the option then leaves it out, and has entries too many rather than
+// too few. bound is that of an exact trim, nil: the request's.
+func stageTrim(c *command.Ctx, o *addOptions, bound []byte) {
+	word := wordMinID
+	if o.trim.MaxLen >= 0 {
+		word = wordMaxLen
+	}
+	if bound == nil {
+		bound = c.Args[o.trimArg]
+	}
+	c.Effect(c.Slot(1), wordXTrim, c.Args[1], word, wordExact, slices.Clone(bound), wordAcked)
+}
+
+// stage propagates the request with id in the place of its id, if it has one, with the
+// given bound of an exact trim unless that is nil, and without a word about references. A
+// LIMIT may stay: who applies the request does not look at it.
 func stage(c *command.Ctx, o *addOptions, id, bound []byte) {
 	// Up to so many arguments nothing is allocated.
 	var room [32][]byte
@@ -161,7 +195,14 @@ func stage(c *command.Ctx, o *addOptions, id, bound []byte) {
 			room[o.trimArg-1] = wordExact
 		}
 	}
-	c.Effect(c.Slot(1), room[:len(c.Args)]...)
+	n := len(c.Args)
+	if o.refsArg != 0 {
+		n--
+		for i := o.refsArg; i < n; i++ {
+			room[i] = room[i+1]
+		}
+	}
+	c.Effect(c.Slot(1), room[:n]...)
 }
 
 func stageLong(c *command.Ctx, o *addOptions, id, bound []byte) {
@@ -174,6 +215,9 @@ func stageLong(c *command.Ctx, o *addOptions, id, bound []byte) {
 		if o.trim.Approx {
 			args[o.trimArg-1] = wordExact
 		}
+	}
+	if o.refsArg != 0 {
+		args = slices.Delete(args, o.refsArg, o.refsArg+1)
 	}
 	c.Effect(c.Slot(1), args...)
 }
@@ -217,17 +261,24 @@ func xtrim(c *command.Ctx) error {
 	if slowTrim(c, x.View(), &o) {
 		return command.ErrSlow
 	}
-	o.bound(x.StreamLimits())
-	s := x.Edit()
+	s, lost := x.Edit(), o.prepare(&x)
 	taken, edge, err := s.Trim(o.trim)
 	if taken > 0 {
 		c.Changed(taken)
 		c.Notify(command.NotifyStream, "xtrim", 1)
+		var text [stream.IDText]byte
+		var bound []byte
 		if o.trim.Approx || err != nil {
-			var text [stream.IDText]byte
-			stage(c, &o, nil, exactBound(text[:0], s, &o, edge))
+			bound = exactBound(text[:0], s, &o, edge)
+		}
+		switch {
+		case o.refsArg != 0 && o.trim.References == stream.OnlyAcknowledged:
+			stageTrim(c, &o, bound)
+		case bound != nil || o.refsArg != 0:
+			stage(c, &o, nil, bound)
 		}
 	}
+	lost.propagate(c, s)
 	if err != nil {
 		return engine.StoreError(err)
 	}

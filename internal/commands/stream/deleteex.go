@@ -99,7 +99,8 @@ func xackdel(c *command.Ctx) error {
 }
 
 // deleteIDs deletes entries and replies what has become of each; with a group only what
-// is pending there, which it acknowledges first.
+// is pending there, which it acknowledges first. What has become of them is propagated in
+// the words of servers that have neither command.
 func deleteIDs(c *command.Ctx, x *engine.Stream, o *deleteOptions, g *stream.Group) error {
 	s := x.View()
 	if c.Slow(len(o.ids)*(1+s.Groups()), 0) {
@@ -111,7 +112,9 @@ func deleteIDs(c *command.Ctx, x *engine.Stream, o *deleteOptions, g *stream.Gro
 	}
 	begin := len(c.Out.Buf)
 	c.Out.Array(len(o.ids))
-	deleted, acked := 0, 0
+	var room [2][16]stream.ID
+	acked, deleted := room[0][:0], room[1][:0]
+	lost, hear := newLostRefs(o.refs)
 	var err error
 	for _, id := range o.ids {
 		if g != nil {
@@ -119,17 +122,17 @@ func deleteIDs(c *command.Ctx, x *engine.Stream, o *deleteOptions, g *stream.Gro
 				c.Out.Int(replyNotFound)
 				continue
 			}
-			acked++
+			acked = append(acked, id)
 		}
 		var found, kept bool
-		if found, kept, err = s.DeleteAs(id, o.refs); err != nil {
+		if found, kept, err = s.DeleteAs(id, o.refs, hear); err != nil {
 			break
 		}
 		switch {
 		case found && kept:
 			c.Out.Int(replyKept)
 		case found:
-			deleted++
+			deleted = append(deleted, id)
 			c.Out.Int(replyDeleted)
 		case g != nil:
 			c.Out.Int(replyDeleted) // it had gone before
@@ -137,13 +140,15 @@ func deleteIDs(c *command.Ctx, x *engine.Stream, o *deleteOptions, g *stream.Gro
 			c.Out.Int(replyNotFound)
 		}
 	}
-	if deleted > 0 {
-		c.Changed(deleted)
+	if len(deleted) > 0 {
+		c.Changed(len(deleted))
 		c.Notify(command.NotifyStream, "xdel", 1)
 	}
-	if deleted+acked > 0 || o.refs == stream.DeleteReferences {
-		verbatim(c, 1)
+	if g != nil {
+		onIDs(c, acked, wordXAck, c.Args[1], c.Args[2])
 	}
+	onIDs(c, deleted, wordXDel, c.Args[1])
+	lost.propagate(c, s)
 	if err != nil {
 		c.Out.Buf = c.Out.Buf[:begin]
 		return engine.StoreError(err)

@@ -16,17 +16,23 @@ import (
 
 // Words of the requests that are propagated.
 var (
+	wordAcked          = []byte("ACKED")
 	wordCreateConsumer = []byte("CREATECONSUMER")
 	wordEntriesRead    = []byte("ENTRIESREAD")
 	wordExact          = []byte("=")
 	wordForce          = []byte("FORCE")
 	wordJustID         = []byte("JUSTID")
 	wordLastID         = []byte("LASTID")
+	wordMaxLen         = []byte("MAXLEN")
+	wordMinID          = []byte("MINID")
 	wordRetryCount     = []byte("RETRYCOUNT")
 	wordSetID          = []byte("SETID")
 	wordTime           = []byte("TIME")
+	wordXAck           = []byte("XACK")
 	wordXClaim         = []byte("XCLAIM")
+	wordXDel           = []byte("XDEL")
 	wordXGroup         = []byte("XGROUP")
+	wordXTrim          = []byte("XTRIM")
 	wordZero           = []byte("0")
 )
 

@@ -44,3 +44,52 @@ func (p *claims) advance(g stream.Group) {
 func (p *claims) created(consumer []byte) {
 	p.c.Effect(p.slot, wordXGroup, wordCreateConsumer, p.key, p.group, consumer)
 }
+
+// idsMost is how many ids one propagated request has at most.
+const idsMost = 32
+
+// onIDs propagates a request on ids of the stream: up to three words, then the ids, in
+// parts where they are many.
+func onIDs(c *command.Ctx, ids []stream.ID, head ...[]byte) {
+	var texts [idsMost][stream.IDText]byte
+	var args [3 + idsMost][]byte
+	n := copy(args[:], head)
+	for len(ids) > 0 {
+		part := ids[:min(len(ids), idsMost)]
+		for i, id := range part {
+			args[n+i] = id.Append(texts[i][:0])
+		}
+		c.Effect(c.Slot(1), args[:n+len(part)]...)
+		ids = ids[len(part):]
+	}
+}
+
+// lostRefs are pending entries that groups have lost with their entries (DELREF). They are
+// propagated as acknowledged: servers older than that option know XACK.
+// A nil one hears of none.
+type lostRefs struct{ byGroup [][]stream.ID }
+
+// newLostRefs returns one, and how it hears, for a deletion that has any.
+func newLostRefs(r stream.References) (*lostRefs, stream.Lost) {
+	if r != stream.DeleteReferences {
+		return nil, nil
+	}
+	l := new(lostRefs)
+	return l, l.add
+}
+
+func (l *lostRefs) add(group int, id stream.ID) {
+	for len(l.byGroup) <= group {
+		l.byGroup = append(l.byGroup, nil)
+	}
+	l.byGroup[group] = append(l.byGroup[group], id)
+}
+
+func (l *lostRefs) propagate(c *command.Ctx, s stream.Stream) {
+	if l == nil {
+		return
+	}
+	for i, ids := range l.byGroup {
+		onIDs(c, ids, wordXAck, c.Args[1], s.GroupAt(i).Name())
+	}
+}

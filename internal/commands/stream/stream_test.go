@@ -94,26 +94,33 @@ func TestReferences(t *testing.T) {
 		xdelex none ids 2 1 2                  -> [-1 -1]
 		xackdel s none ids 2 1 2               -> [-1 -1]
 		xackdel none g ids 1 1                 -> [-1]
-		xdelex s acked ids 5 1 3 5 9 99        -> [1 2 2 2 -1] | xdelex s acked ids 5 1 3 5 9 99
-		xdelex s ids 1 3                       -> [1] | xdelex s ids 1 3
+		xdelex s acked ids 5 1 3 5 9 99        -> [1 2 2 2 -1] | XDEL s 1-0
+		xdelex s ids 1 3                       -> [1] | XDEL s 3-0
 		xpending s h - + 10                    -> [[3-0 c 0 1] [4-0 c 0 1]]
-		xdelex s ids 2 3 4 delref              -> [-1 1] | xdelex s ids 2 3 4 delref
+		xdelex s ids 2 3 4 delref              -> [-1 1] | XDEL s 4-0; XACK s g 4-0; XACK s h 3-0 4-0
 		xpending s h - + 10                    -> []
 		xpending s g - + 10                    -> [[5-0 c 0 1] [6-0 c 0 1]]
-		xackdel s g acked ids 3 2 5 6          -> [-1 2 2] | xackdel s g acked ids 3 2 5 6
+		xackdel s g acked ids 3 2 5 6          -> [-1 2 2] | XACK s g 5-0 6-0
 		xpending s g - + 10                    -> []
 		xrange s - +                           -> [[2-0 [f v]] [5-0 [f v]] [6-0 [f v]] [7-0 [f v]] [8-0 [f v]] [9-0 [f v]]]
-		xtrim s maxlen 2 acked                 -> 1 | xtrim s maxlen 2 acked
+		xtrim s maxlen 2 acked                 -> 1 | XTRIM s MAXLEN = 2 ACKED
 		xreadgroup group h d count 1 streams s > -> [[s [[5-0 [f v]]]]] | XCLAIM s h d 0 5-0 TIME 1000000 RETRYCOUNT 1 FORCE JUSTID LASTID 5-0; XGROUP SETID s h 5-0 ENTRIESREAD 5
 		xtrim s minid 7 acked                  -> 0
-		xackdel s h ids 1 5                    -> [1] | xackdel s h ids 1 5
+		xackdel s h ids 1 5                    -> [1] | XACK s h 5-0; XDEL s 5-0
 		xreadgroup group g d count 2 streams s > -> [[s [[7-0 [f v]] [8-0 [f v]]]]] | XCLAIM s g d 0 7-0 TIME 1000000 RETRYCOUNT 1 FORCE JUSTID LASTID 7-0; XCLAIM s g d 0 8-0 TIME 1000000 RETRYCOUNT 1 FORCE JUSTID LASTID 8-0; XGROUP SETID s g 8-0 ENTRIESREAD 8
-		xadd s minid = 8 delref 10 f v         -> 10-0 | xadd s minid = 8 delref 10 f v
+		xadd s minid = 8 delref 10 f v         -> 10-0 | xadd s minid = 8 10-0 f v; XACK s g 7-0
 		xpending s g - + 10                    -> [[8-0 d 0 1]]
-		xadd s maxlen 1 keepref 11 f v         -> 11-0 | xadd s maxlen 1 keepref 11 f v
+		xadd s maxlen 1 keepref 11 f v         -> 11-0 | xadd s maxlen 1 11-0 f v
 		xpending s g - + 10                    -> [[8-0 d 0 1]]
 		xadd s maxlen 1 acked delref 12 f v    -> -ERR syntax error, only one of KEEPREF, DELREF or ACKED may be given
-		xackdel s g delref ids 1 8             -> [1] | xackdel s g delref ids 1 8
+		xackdel s g delref ids 1 8             -> [1] | XACK s g 8-0
+		xadd s maxlen 1 acked 13 f v           -> 13-0 | xadd s 13-0 f v
+		xadd s delref 14 f v                   -> 14-0 | xadd s 14-0 f v
+		xgroup setid s g 14                    -> OK | xgroup setid s g 14
+		xgroup setid s h 14                    -> OK | xgroup setid s h 14
+		xadd s minid 14 acked 15 f v           -> 15-0 | xadd s 15-0 f v; XTRIM s MINID = 14 ACKED
+		xtrim s maxlen ~ 1 limit 100 acked     -> 0
+		xtrim s maxlen = 1 keepref             -> 1 | xtrim s maxlen = 1
 	`)
 }
 

@@ -35,7 +35,7 @@ type addOptions struct {
 	trimArg  int // argument of the trim's bound
 	limit    int64
 	hasLimit bool
-	hasRefs  bool
+	refsArg  int // argument of the word about references; 0: there is none
 }
 
 // parseAddOptions reads what stands before the fields of XADD, or all of XTRIM.
@@ -64,10 +64,10 @@ func parseAddOptions(c *command.Ctx, add bool) (o addOptions, err error) {
 		case add && is(word, "nomkstream"):
 			o.noMake = true
 		case o.parseRefs(word):
-			if o.hasRefs {
+			if o.refsArg != 0 {
 				return o, errTwoReferences
 			}
-			o.hasRefs = true
+			o.refsArg = i
 		case add:
 			var ok bool
 			if o.id, ok = parseID(word, 0, idOptions{anySeq: true}); !ok {

@@ -46,13 +46,13 @@ func (s Stream) Delete(id ID) (bool, error) {
 
 // DeleteAs is Delete that minds the references of groups: see References. It reports
 // whether the entry was there, and whether it is kept for the sake of one.
-func (s Stream) DeleteAs(id ID, r References) (found, kept bool, err error) {
+func (s Stream) DeleteAs(id ID, r References, lost Lost) (found, kept bool, err error) {
 	if r == OnlyAcknowledged && s.referenced(id) {
 		return s.Has(id), true, nil
 	}
 	found, err = s.Delete(id)
 	if err == nil && r == DeleteReferences {
-		s.forget(id)
+		s.forget(id, lost)
 	}
 	return found, false, err
 }

@@ -28,10 +28,16 @@ func (s Stream) referenced(id ID) bool {
 	return false
 }
 
+// Lost hears which group has lost the pending entry of id with the entry itself. nil: nobody
+// does.
+type Lost func(group int, id ID)
+
 // forget takes id out of the pending entries of all groups.
-func (s Stream) forget(id ID) {
+func (s Stream) forget(id ID, lost Lost) {
 	for i := range s.Groups() {
-		s.GroupAt(i).Ack(id)
+		if s.GroupAt(i).Ack(id) && lost != nil {
+			lost(i, id)
+		}
 	}
 }
 
@@ -42,6 +48,7 @@ type Trim struct {
 	Approx     bool  // whole nodes alone
 	Limit      int64 // with Approx: the most entries to look at; 0: no bound
 	References References
+	Lost       Lost // with DeleteReferences
 }
 
 // Trim takes entries from the beginning (t_stream.c, streamTrim) and returns how many,
@@ -129,7 +136,7 @@ func (s Stream) trimNode(t *Trim, p spot, whole bool) (n int, err error) {
 				continue
 			}
 		case DeleteReferences:
-			s.forget(x.id)
+			s.forget(x.id, t.Lost)
 		}
 		lp[x.off] |= flagDeleted
 		s.length--
