@@ -70,11 +70,11 @@ func (w *Writer) reserve(n int) {
 	}
 }
 
-// grow is reserve where there is no room. A long buffer becomes twice as long, and is
-// copied in pieces, which append would not do.
+// grow is reserve where there is no room. A long buffer becomes twice as long. It is made
+// and copied in a way that can be preempted, which append's is not.
 func (w *Writer) grow(n int) {
 	old := w.Buf
-	if len(old) <= longPiece {
+	if len(old)+n <= longPiece {
 		w.Buf = slices.Grow(old, n)
 		return
 	}

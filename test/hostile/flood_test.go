@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,56 +57,6 @@ func TestPipelines(t *testing.T) {
 	}
 }
 
-// watcher is a client that asks small things while others ask big ones.
-type watcher struct {
-	stop  chan struct{}
-	ended chan struct{}
-	count atomic.Int64
-	worst atomic.Int64 // nanoseconds
-	err   error
-}
-
-func watch(p *process, words ...string) *watcher {
-	w := &watcher{stop: make(chan struct{}), ended: make(chan struct{})}
-	c := p.dial()
-	go func() {
-		defer close(w.ended)
-		for {
-			select {
-			case <-w.stop:
-				return
-			default:
-			}
-			began := time.Now()
-			if _, w.err = c.try(words...); w.err != nil {
-				return
-			}
-			w.worst.Store(max(w.worst.Load(), int64(time.Since(began))))
-			w.count.Add(1)
-		}
-	}()
-	return w
-}
-
-// end stops the watcher and wants that it was served all the time.
-func (w *watcher) end(t *testing.T, what string) {
-	t.Helper()
-	close(w.stop)
-	<-w.ended
-	if w.err != nil {
-		t.Errorf("%s: another client: %v", what, w.err)
-	}
-	worst := time.Duration(w.worst.Load())
-	t.Logf("%s: another client got %d replies meanwhile, worst after %v", what, w.count.Load(), worst)
-	limit := 2 * time.Second // of a machine that runs other things too
-	if !testing.Short() {
-		limit = 10 * time.Second // values of half a GB are copied as a whole
-	}
-	if worst > limit {
-		t.Errorf("%s: another client waited for %v", what, worst)
-	}
-}
-
 // TestBigRequests: requests of as many arguments as there may be, and replies as long as
 // the keyspace, while another client is served.
 func TestBigRequests(t *testing.T) {
@@ -124,7 +73,7 @@ func TestBigRequests(t *testing.T) {
 	for i := range most {
 		names = append(names, "k"+strconv.Itoa(i))
 	}
-	w := watch(p, "PING")
+	w := watch(t, p, "PING")
 	c.is("+OK", fill...)
 	v, err := c.try(names...)
 	if err != nil || len(v.Items) != most || v.Items[0].Text != "v" || !v.Items[most-1].Null {
@@ -176,7 +125,7 @@ func TestBigValues(t *testing.T) {
 		size = 256 << 20
 	}
 	big := strings.Repeat("x", size)
-	w := watch(p, "INCR", "n")
+	w := watch(t, p, "INCR", "n")
 	c.is("+OK", "SET", "k", big)
 	c.is(":"+strconv.Itoa(2*size), "APPEND", "k", big)
 	c.is(":"+strconv.Itoa(2*size), "SETRANGE", "k", strconv.Itoa(size-1), "yy")
@@ -222,7 +171,7 @@ func TestNeverReads(t *testing.T) {
 	p := startPlain(t, "--client-output-buffer-limit", "normal", "16mb", "0", "0")
 	c := p.dial()
 	c.is("+OK", "SET", "k", strings.Repeat("x", 1<<20))
-	w := watch(p, "PING")
+	w := watch(t, p, "PING")
 	before := p.rss()
 	var deaf []*client
 	for range 8 {

@@ -23,7 +23,16 @@ import (
 // bin holds the binaries under test, built once for the whole package.
 var bin string
 
-func TestMain(m *testing.M) { os.Exit(realnode.Main(m, &bin, false)) }
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(watchEnv); addr != "" {
+		if err := watchMain(addr, os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(realnode.Main(m, &bin, false))
+}
 
 // process is one node.
 type process struct{ *realnode.Process }

@@ -71,4 +71,6 @@ func (m *memory) grow(page, pages uint32) {
 // boundary reports whether the memory of page does not follow that of the page before.
 func (m *memory) boundary(page uint32) bool { return m.bounds[page] }
 
+func (m *memory) populate(uint32, uint32) {}
+
 func (m *memory) advise(uint32, uint32) {}

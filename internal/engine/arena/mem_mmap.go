@@ -66,6 +66,19 @@ func (m *memory) extend(top, pages, limit uint32) (uint32, bool) {
 // boundary reports whether the memory of page does not follow that of the page before.
 func (m *memory) boundary(uint32) bool { return false }
 
+// populate makes pages resident that are about to be written: a call for many costs a
+// fraction of the faults.
+func (m *memory) populate(start, pages uint32) {
+	b := m.data[int64(start)<<pageShift : int64(start+pages)<<pageShift]
+	for len(b) > 0 {
+		n := min(len(b), adviseBytes)
+		if unix.Madvise(b[:n], unix.MADV_POPULATE_WRITE) != nil {
+			return // a kernel before 5.14: they become so when they are written
+		}
+		b = b[n:]
+	}
+}
+
 func (m *memory) advise(start, pages uint32) {
 	b := m.data[int64(start)<<pageShift : int64(start+pages)<<pageShift]
 	for len(b) > 0 {

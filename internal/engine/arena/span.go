@@ -4,7 +4,7 @@ import "unsafe"
 
 // AllocSpan returns a span of its own for a value of size bytes. It reserves addresses
 // for twice that (but for no more than maxBytes, and at least for size), so that the
-// value can grow in place; only pages that are written become resident.
+// value can grow in place; of those only pages that are written become resident.
 func (a *Arena) AllocSpan(size, maxBytes int64) (Ref, error) {
 	reserve := max(size, min(2*size, maxBytes))
 	if size <= 0 || size > a.Limit() {
@@ -22,6 +22,7 @@ func (a *Arena) AllocSpan(size, maxBytes int64) (Ref, error) {
 	}
 	r := &a.runs[id]
 	r.kind, r.used = runSpan, pagesOf(size)
+	a.mem.populate(r.start, r.used)
 	a.usedBy(int64(r.used) << pageShift)
 	add(&a.active, int64(r.used))
 	ref := Ref(r.start * pageUnits)
@@ -41,6 +42,8 @@ func (a *Arena) GrowSpan(ref Ref, size int64) {
 	grown := int64(pagesOf(size)) - int64(r.used)
 	if grown < 0 {
 		r.stale += uint32(-grown)
+	} else {
+		a.mem.populate(r.start+r.used, uint32(grown))
 	}
 	r.used = pagesOf(size)
 	a.usedBy(grown << pageShift)
