@@ -89,6 +89,39 @@ func TestNothingIsKeptForNobody(t *testing.T) {
 	}
 }
 
+// What the user of a stopped reader looks at stays until it is closed, however much the log
+// takes meanwhile; nothing is held back for it.
+func TestStoppedReaderKeepsItsLook(t *testing.T) {
+	l := NewLog(Options{})
+	defer l.Close()
+	r, err := l.NewReader(0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b Block
+	b.Add(1, 0, []byte("SET"), []byte("a"), []byte("1"))
+	l.Append(&b)
+	got, err := r.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := string(got)
+	r.Stop()
+	l.SetBacklog(true, 1)
+	b.Reset()
+	b.Add(1, 0, []byte("SET"), []byte("a"), make([]byte, segmentBytes/2))
+	for range 20 {
+		l.Append(&b)
+	}
+	if string(got) != want {
+		t.Error("the bytes that are looked at have changed")
+	}
+	if _, err := r.Next(t.Context()); !errors.Is(err, ErrClosed) {
+		t.Errorf("stopped reader: %v", err)
+	}
+	r.Close()
+}
+
 func TestSealedLogTakesOnlyTheCopy(t *testing.T) {
 	l := NewLog(Options{})
 	defer l.Close()

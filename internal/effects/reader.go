@@ -3,7 +3,7 @@ package effects
 import "context"
 
 // Reader reads the stream byte by byte from an offset on. It has one user at a time;
-// only Lag and Close may be called by others.
+// only Lag, Lost and Stop may be called by others, and Close where nobody uses it.
 type Reader struct {
 	log  *Log
 	wake chan struct{}
@@ -143,15 +143,28 @@ func (r *Reader) Lost() bool {
 	return r.err == ErrOverrun
 }
 
-// Close ends the reader; a waiting Next returns ErrClosed. It may be called twice.
+// Stop has the reader hold nothing back any more; a waiting Next returns ErrClosed. What its
+// user looks at stays until Close.
+func (r *Reader) Stop() {
+	l := r.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.stopLocked()
+}
+
+func (r *Reader) stopLocked() {
+	if !r.dropped {
+		r.log.dropLocked(r, ErrClosed)
+	}
+	r.err = ErrClosed
+}
+
+// Close is Stop, and ends the look at what Next has returned. It may be called twice.
 func (r *Reader) Close() {
 	l := r.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !r.dropped {
-		l.dropLocked(r, ErrClosed)
-	}
-	r.err = ErrClosed
+	r.stopLocked()
 	if r.seg != nil {
 		l.unrefLocked(r.seg)
 		r.seg = nil

@@ -168,6 +168,12 @@ func (r *Replication) attach(conn net.Conn, unread []byte, client uint64, hs han
 	log := r.log.With(zap.String("addr", conn.RemoteAddr().String()), zap.String("node", hs.node))
 	err := a.serve(ctx, w)
 	a.end(fmt.Sprint(err))
+	r.mu.Lock()
+	reader := a.reader
+	r.mu.Unlock()
+	if reader != nil {
+		reader.Close()
+	}
 	<-read
 	log.Info("replica gone", zap.Error(err))
 }
@@ -191,7 +197,7 @@ func (a *attached) endLocked(why string) {
 		r.mu.noReplicas = r.mono()
 	}
 	if a.reader != nil {
-		a.reader.Close()
+		a.reader.Stop() // what is being sent of it stays
 	}
 	a.cancel()
 	_ = a.conn.Close() // the link is given up either way
