@@ -45,8 +45,9 @@ func (in *input) space(need int, pinned bool) []byte {
 	}
 	size := max(firstRead, 2*unread)
 	if need > 0 {
-		// A length is announced: make room as the bytes really come, and not past it.
-		size = min(need+firstRead, max(usualRead, 4*unread))
+		// A length is announced: make room as the bytes really come, and not past it,
+		// unless it is the least of many arguments.
+		size = max(min(need+firstRead, max(usualRead, 4*unread)), unread+unread/4)
 	}
 	if in.w == len(in.buf) && size < usualRead && in.buf != nil {
 		size = usualRead // a full read: the client pipelines

@@ -441,3 +441,21 @@ func BenchmarkFeed(b *testing.B) {
 		})
 	}
 }
+
+// A request of many short arguments is moved a bounded number of times however it arrives.
+func TestInputOfManyArguments(t *testing.T) {
+	const total, step, body = 8 << 20, 4 << 10, 10
+	var in input
+	moved := 0
+	for in.w < total {
+		had := cap(in.buf)
+		space := in.space(in.w+body, false)
+		if cap(in.buf) != had {
+			moved += in.w
+		}
+		in.w += min(step, len(space))
+	}
+	if moved > 8*total {
+		t.Errorf("%d bytes were moved for %d", moved, in.w)
+	}
+}

@@ -106,7 +106,7 @@ type client struct {
 }
 
 // replyWait bounds how long a reply may take: these machines are loaded.
-const replyWait = 30 * time.Second
+const replyWait = 2 * time.Minute
 
 func (p *process) tryDial() (*client, error) {
 	nc, err := net.DialTimeout("tcp", p.Addr, 5*time.Second)
