@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,16 +30,10 @@ type restoreRun struct {
 	held     atomic.Int64 // keys of the backup that the cluster had, as the comparing found
 	lasting  atomic.Int64 // keys of the backup that do not go by themselves
 	compared atomic.Int64
-
-	lagging struct {
-		sync.Mutex
-		owners map[string]bool // without a replica that follows
-	}
 }
 
 func newRestoreRun(r *Restore, c *Conns, pr Progress) *restoreRun {
 	x := &restoreRun{r: r, c: c, pr: pr}
-	x.lagging.owners = map[string]bool{}
 	for i := range r.manifest.Shards {
 		l := &loader{run: x, file: r.manifest.Shards[i].File, begun: map[string]bool{}}
 		if r.left != nil {
@@ -89,19 +80,10 @@ func (x *restoreRun) run(ctx context.Context) error {
 	x.r.Result = &RestoreResult{
 		Keys: x.r.manifest.Keys(), Kept: x.kept.Load(), Skipped: x.skipped.Load(), Compared: x.compared.Load(), Total: total,
 	}
-	for _, addr := range slices.Sorted(maps.Keys(x.lagging.owners)) {
+	for _, addr := range x.target.Confirm() {
 		x.r.Result.Notes = append(x.r.Result.Notes, noFollower(addr))
 	}
 	return nil
-}
-
-// lag notes owners whose replicas may not have all that was written.
-func (x *restoreRun) lag(owners []string) {
-	x.lagging.Lock()
-	defer x.lagging.Unlock()
-	for _, addr := range owners {
-		x.lagging.owners[addr] = true
-	}
 }
 
 // compare holds what the cluster has against the backup; twice where there are keys too many:

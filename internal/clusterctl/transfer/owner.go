@@ -126,11 +126,11 @@ func (o *owner) waitLocked(done chan answer) {
 	o.mu.queue = append(o.mu.queue, &request{done: done})
 }
 
-// confirm waits until a replica has all that the node has answered, for as long as most;
-// ok is false if none has. An owner that ends meanwhile has nothing to confirm: what is
+// confirm waits until a replica has all that the node has answered, until deadline at least
+// once; ok is false if none has. An owner that ends meanwhile has nothing to confirm: what is
 // not safe has failed.
-func (o *owner) confirm(most time.Duration) (ok bool) {
-	for deadline := time.Now().Add(most); ; {
+func (o *owner) confirm(deadline time.Time) (ok bool) {
+	for {
 		done := make(chan answer, 1)
 		o.mu.Lock()
 		switch {
@@ -146,7 +146,10 @@ func (o *owner) confirm(most time.Duration) (ok bool) {
 		o.mu.work.Signal()
 		o.waits.Signal()
 		o.mu.Unlock()
-		if a := <-done; a.err == nil && a.reply.Int == 0 && time.Now().After(deadline) {
+		switch a := <-done; {
+		case a.reply.Int > 0: // what others have sent since is theirs to confirm
+			return true
+		case a.reply.Kind == ':' && time.Now().After(deadline):
 			return false
 		}
 	}

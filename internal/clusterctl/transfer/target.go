@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -153,16 +154,17 @@ func (t *Target) fail(err error) {
 
 // Close ends all connections. What is under way fails.
 func (t *Target) Close() {
-	t.mu.Lock()
-	var all []*owner
-	for _, o := range t.mu.byAddr {
-		all = append(all, o)
-	}
-	t.mu.Unlock()
-	for _, o := range all {
+	for _, o := range t.owners() {
 		o.close(context.Canceled)
 		<-o.done
 	}
+}
+
+// owners returns the newest connection to each owner that there has been.
+func (t *Target) owners() []*owner {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Collect(maps.Values(t.mu.byAddr))
 }
 
 // owner returns the connection to the owner of a slot, having read the layout anew if
@@ -326,21 +328,16 @@ func open(c *Conn, former *owner) (clientID, error) {
 	return identify(c)
 }
 
-// confirmMost is how long Confirm waits for a replica.
+// confirmMost is how long Confirm waits for replicas.
 const confirmMost = 5 * time.Second
 
 // Confirm waits until all that the callers' senders have had answered would outlive the
 // death of any one node: a replica has it, or it has failed and Failed has heard of it. It
 // returns the owners whose replicas do not follow; they may not have all of it.
 func (t *Target) Confirm() (lagging []string) {
-	t.mu.Lock()
-	var all []*owner
-	for _, o := range t.mu.byAddr {
-		all = append(all, o)
-	}
-	t.mu.Unlock()
-	for _, o := range all {
-		if !o.confirm(confirmMost) {
+	deadline := time.Now().Add(confirmMost)
+	for _, o := range t.owners() {
+		if !o.confirm(deadline) {
 			lagging = append(lagging, o.c.Addr())
 		}
 	}

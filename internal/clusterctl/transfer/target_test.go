@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -226,6 +227,40 @@ func TestConfirm(t *testing.T) {
 	l.is(t, "c", "d", "e")
 }
 
+// What a replica has is confirmed although others have written more to the node since.
+func TestConfirmBesideWriters(t *testing.T) {
+	o := &owner{done: make(chan struct{})}
+	o.mu.room.L, o.mu.work.L, o.waits.L = &o.mu, &o.mu, &o.mu
+	o.mu.unsafe = []*request{{}}
+	confirmed := make(chan bool, 1)
+	go func() { confirmed <- o.confirm(time.Now().Add(time.Minute)) }()
+	asked := func() (r *request) {
+		for r == nil {
+			runtime.Gosched()
+			o.mu.Lock()
+			if len(o.mu.queue) > 0 {
+				r, o.mu.queue = o.mu.queue[0], nil
+			}
+			o.mu.Unlock()
+		}
+		return r
+	}
+	asked().done <- answer{reply: Reply{Kind: ':', Int: 1}} // what is unsafe now came behind it
+	again := make(chan *request, 1)
+	go func() { again <- asked() }()
+	select {
+	case ok := <-confirmed:
+		if !ok {
+			t.Error("it is not confirmed")
+		}
+	case <-again:
+		t.Error("it is asked for again")
+	}
+	o.mu.Lock()
+	o.mu.queue = []*request{{}} // ends who waits for another question
+	o.mu.Unlock()
+}
+
 // A node whose replicas do not follow is named.
 func TestConfirmLagging(t *testing.T) {
 	f := newFakeNode(t, func(_ int, words string) string {
@@ -245,7 +280,7 @@ func TestConfirmLagging(t *testing.T) {
 	target.mu.Lock()
 	o := target.mu.byAddr[f.ln.Addr().String()]
 	target.mu.Unlock()
-	if o.confirm(time.Nanosecond) {
+	if o.confirm(time.Now()) {
 		t.Error("nobody has confirmed it")
 	}
 }

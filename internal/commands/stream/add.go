@@ -94,7 +94,7 @@ func trimAdded(c *command.Ctx, x *engine.Stream, o *addOptions, id []byte) error
 		bound = exactBound(room[:0], s, o, edge)
 	}
 	switch {
-	case o.refsArg != 0 && o.trim.References == stream.OnlyAcknowledged:
+	case o.trim.References == stream.OnlyAcknowledged:
 		stageAdded(c, o, id)
 		if taken > 0 {
 			stageTrim(c, o, bound)
@@ -272,7 +272,7 @@ func xtrim(c *command.Ctx) error {
 			bound = exactBound(text[:0], s, &o, edge)
 		}
 		switch {
-		case o.refsArg != 0 && o.trim.References == stream.OnlyAcknowledged:
+		case o.trim.References == stream.OnlyAcknowledged:
 			stageTrim(c, &o, bound)
 		case bound != nil || o.refsArg != 0:
 			stage(c, &o, nil, bound)
