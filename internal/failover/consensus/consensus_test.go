@@ -522,6 +522,38 @@ func TestStreamConverges(t *testing.T) {
 	}
 }
 
+// TestStreamPassesTheSilent: a voter that takes connections and says nothing, as one that is
+// stopped or cut off does, keeps no subscriber from the others.
+func TestStreamPassesTheSilent(t *testing.T) {
+	t.Parallel()
+	nodes := cluster(t, 4)
+	byID := map[topology.NodeID]*node{}
+	var out *node
+	for _, n := range nodes {
+		byID[n.id()] = n
+		if !n.c.IsMember() {
+			out = n
+		}
+	}
+	first, second := byID[out.c.source(0)], byID[out.c.source(1)]
+	second.kill()
+	hole, err := net.Listen("tcp", second.addr) // the kernel takes connections for it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hole.Close()
+	first.kill() // the stream ends, and the second one is asked
+	first.boot(first.addr)
+	eventually(t, 10*time.Second, "the log goes on", func() bool {
+		_, err := first.c.Propose(within(t, time.Second), bump(first.c.View()))
+		return err == nil
+	})
+	index := first.c.View().Index
+	if _, err := out.c.Await(within(t, 5*time.Second), index); err != nil {
+		t.Fatalf("the subscriber stays at %d of %d: %v", out.c.View().Index, index, err)
+	}
+}
+
 func TestFreshen(t *testing.T) {
 	t.Parallel()
 	nodes := cluster(t, 4)

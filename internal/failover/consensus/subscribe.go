@@ -36,9 +36,8 @@ func (c *Consensus) subscribe() {
 			}
 			continue
 		}
-		began := time.Now()
-		err := c.follow(source)
-		if time.Since(began) > streamSilence {
+		live, err := c.follow(source)
+		if live {
 			fails = 0
 		}
 		fails++
@@ -80,20 +79,20 @@ func (c *Consensus) source(fails int) topology.NodeID {
 }
 
 // follow takes Views from one source until it is silent, not live, or not the right one
-// any more.
-func (c *Consensus) follow(source topology.NodeID) error {
+// any more. lived: the source was live for a while.
+func (c *Consensus) follow(source topology.NodeID) (lived bool, err error) {
 	ctx, cancel := context.WithTimeout(c.ctx, streamSilence)
 	conn, err := c.bus.Dial(ctx, bus.ProtoView, string(source))
 	cancel()
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(c.ctx, func() { conn.Close() })
 	defer stop()
 	conn.SetWriteDeadline(time.Now().Add(time.Second))
 	if _, err := conn.Write(binary.BigEndian.AppendUint64(nil, c.View().Index)); err != nil {
-		return err
+		return false, err
 	}
 	r := bufio.NewReaderSize(conn, 16<<10)
 	live := time.Now()
@@ -101,7 +100,7 @@ func (c *Consensus) follow(source topology.NodeID) error {
 		conn.SetReadDeadline(time.Now().Add(streamSilence))
 		m, err := readStream(r)
 		if err != nil {
-			return err
+			return lived, err
 		}
 		switch m.typ {
 		case streamView:
@@ -112,7 +111,7 @@ func (c *Consensus) follow(source topology.NodeID) error {
 				break
 			}
 			if cur.Index != m.prev {
-				return errStream // begin again: the whole comes first
+				return lived, errStream // begin again: the whole comes first
 			}
 			next, _ := topology.Apply(cur, m.index, m.entry)
 			c.publish(next, m.prev, m.raw)
@@ -122,15 +121,15 @@ func (c *Consensus) follow(source topology.NodeID) error {
 				c.leaderHint.Store(&m.leader)
 			}
 			if m.live {
-				live = time.Now()
+				lived, live = true, time.Now()
 			}
 		}
 		if time.Since(live) > streamSilence {
-			return errStream
+			return lived, errStream
 		}
 		if mem := c.member(); mem != nil {
 			if l := c.Leader(); l != source && l != "" {
-				return nil // the leader has changed, or is this node
+				return lived, nil // the leader has changed, or is this node
 			}
 		}
 	}
