@@ -23,16 +23,16 @@ func newConfig(g *global) *cobra.Command {
 		Args: exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return g.ask(cmd.Context(), func(c *clusterctl.Conns, seed string) error {
-				s, err := clusterctl.ReadSettings(cmd.Context(), c, seed)
+				st, err := c.State(cmd.Context(), seed)
+				if err != nil {
+					return err
+				}
+				s, err := clusterctl.ConfirmedSettings(cmd.Context(), c, st, seed)
 				if err != nil {
 					return err
 				}
 				if g.json() {
 					return clusterctl.PrintJSON(g.t.out, s)
-				}
-				st, err := c.State(cmd.Context(), seed)
-				if err != nil {
-					return err
 				}
 				return clusterctl.PrintSettings(g.t.out, s, st)
 			})

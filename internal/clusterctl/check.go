@@ -40,7 +40,8 @@ func (r *Report) warn(node, format string, args ...any) {
 
 // Check asks every member for its view and reports whatever is not as it should be:
 // silent or failed members, slots without an owner, members that disagree, replicas
-// that do not follow, half-open slots, and, as a warning, primaries without a replica.
+// that do not follow, half-open slots, and, as warnings, primaries without a replica and
+// voters that are still to be enlisted.
 func Check(ctx context.Context, c *Conns, seed string) (*Report, error) {
 	st, err := c.State(ctx, seed)
 	if err != nil {
@@ -100,6 +101,9 @@ func (r *Report) checkNode(ctx context.Context, c *Conns, st *State, n *Node) {
 	}
 	if info["cluster_state"] != "ok" {
 		r.fault(n.Addr, "reports cluster_state:%s", info["cluster_state"])
+	}
+	if has, want := info["redwing_voters"], info["redwing_voters_wanted"]; n.ID == st.Self && number(has) < number(want) {
+		r.warn("", "%s of %s voters of the topology log: the death of one may stop the cluster until the others are there", has, want)
 	}
 	if n.IsPrimary() {
 		return

@@ -16,6 +16,7 @@ type Settings struct {
 	SyncMinCopies     int64        `json:"sync-min-copies"` // 0: half of a shard's copies, rounded up
 	SyncTimeoutMillis int64        `json:"sync-timeout"`
 	Shards            []InSyncSet  `json:"shards"`
+	run               string       // of the process that was asked
 	names             []settingRow // as they are shown
 }
 
@@ -27,9 +28,21 @@ type InSyncSet struct {
 	Copies    int64    `json:"copies"`
 	MinCopies int64    `json:"min_copies"`
 	InSync    []string `json:"in_sync"` // node ids, the primary among them
+	runs      []string // of each of InSync: which of its processes is in sync
 }
 
-// ReadSettings asks a member for the settings of its cluster.
+// ConfirmedSettings asks a member for the settings of its cluster, and every node whether it
+// is in sync as the log has it.
+func ConfirmedSettings(ctx context.Context, c *Conns, st *State, addr string) (*Settings, error) {
+	s, err := ReadSettings(ctx, c, addr)
+	if err == nil {
+		s.confirm(ctx, c, st)
+	}
+	return s, err
+}
+
+// ReadSettings asks a member for the settings of its cluster, and the in-sync sets as the
+// log has them.
 func ReadSettings(ctx context.Context, c *Conns, addr string) (*Settings, error) {
 	reply, err := c.Do(ctx, addr, "CLUSTER", "WRITE-CONCERN")
 	if err != nil {
@@ -44,6 +57,7 @@ func ReadSettings(ctx context.Context, c *Conns, addr string) (*Settings, error)
 	s.SyncWrites, _ = top["sync-writes"].(string)
 	s.SyncMinCopies, _ = top["sync-min-copies"].(int64)
 	s.SyncTimeoutMillis, _ = top["sync-timeout"].(int64)
+	s.run, _ = top["run"].(string)
 	s.names = []settingRow{
 		{"sync-writes", s.SyncWrites}, {"sync-min-copies", fmt.Sprint(s.SyncMinCopies)}, {"sync-timeout", fmt.Sprint(s.SyncTimeoutMillis)},
 	}
@@ -61,12 +75,41 @@ func ReadSettings(ctx context.Context, c *Conns, addr string) (*Settings, error)
 		set.Copies, _ = fields["copies"].(int64)
 		set.MinCopies, _ = fields["min-copies"].(int64)
 		ids, _ := fields["in-sync"].([]any)
-		for _, id := range ids {
-			set.InSync = append(set.InSync, fmt.Sprint(id))
+		runs, _ := fields["in-sync-runs"].([]any)
+		if len(runs) != len(ids) {
+			return nil, bad
+		}
+		for i, id := range ids {
+			set.InSync, set.runs = append(set.InSync, fmt.Sprint(id)), append(set.runs, fmt.Sprint(runs[i]))
 		}
 		s.Shards = append(s.Shards, set)
 	}
 	return s, nil
+}
+
+// confirm leaves in the in-sync sets those nodes alone that answer and are still the process
+// which the set names: the log learns of a restart a moment after it.
+func (s *Settings) confirm(ctx context.Context, c *Conns, st *State) {
+	run := make([]string, len(st.Nodes))
+	each(len(st.Nodes), func(i int) {
+		if own, err := ReadSettings(ctx, c, st.Nodes[i].Addr); err == nil {
+			run[i] = own.run
+		}
+	})
+	now := map[string]string{} // by node
+	for i, n := range st.Nodes {
+		now[n.ID] = run[i]
+	}
+	for i := range s.Shards {
+		x := &s.Shards[i]
+		in, runs := []string{}, []string{}
+		for j, id := range x.InSync {
+			if now[id] == x.runs[j] {
+				in, runs = append(in, id), append(runs, x.runs[j])
+			}
+		}
+		x.InSync, x.runs = in, runs
+	}
 }
 
 // pairs turns the flat form of a map into one.

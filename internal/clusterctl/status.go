@@ -53,7 +53,7 @@ func ReadStatus(ctx context.Context, c *Conns, seed string) (*Status, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("interrupted: %w", err)
 	}
-	c.inSync(ctx, seed, out.Nodes)
+	c.inSync(ctx, st, seed, out.Nodes)
 	offset := map[string]int64{} // of primaries, by id
 	for i := range out.Nodes {   // primaries come first
 		ns := &out.Nodes[i]
@@ -69,8 +69,8 @@ func ReadStatus(ctx context.Context, c *Conns, seed string) (*Status, error) {
 
 // inSync tells who is in sync. A member that does not know the question has no
 // synchronous writes.
-func (c *Conns) inSync(ctx context.Context, seed string, nodes []NodeStatus) {
-	s, err := ReadSettings(ctx, c, seed)
+func (c *Conns) inSync(ctx context.Context, st *State, seed string, nodes []NodeStatus) {
+	s, err := ConfirmedSettings(ctx, c, st, seed)
 	on := err == nil && s.SyncWrites != "no"
 	for i := range nodes {
 		switch n := &nodes[i]; {

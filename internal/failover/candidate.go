@@ -2,6 +2,7 @@ package failover
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/redwingdb/redwing/internal/topology"
 )
@@ -39,8 +40,10 @@ type copyState struct {
 // rule is which copies of a shard may be promoted.
 type rule struct {
 	inSyncOnly bool // those of the in-sync set alone
-	// lost: no run of the in-sync set lives. Each of its nodes must have reported
-	// before one of them is chosen.
+	// lost: no run of the in-sync set lives, and with it is gone what the set alone had
+	// in memory. Once each of its nodes has reported, the copy with the newest data is
+	// chosen, of the set or not: one that had left it may have nearly all, and a node
+	// that lost its memory has nothing.
 	lost bool
 }
 
@@ -51,7 +54,7 @@ func classOf(t *Timing, s *topology.Shard, c *copyState, by rule, silent int64) 
 	switch {
 	case p.FullSync:
 		return classNone
-	case by.inSyncOnly && !c.inSync:
+	case by.inSyncOnly && !c.inSync && !by.lost:
 		return classNone
 	case c.node.ID == s.Primary && c.node.Run == s.PrimaryRun:
 		return classInSync // it released its lease and lives
@@ -106,9 +109,6 @@ func choose(t *Timing, s *topology.Shard, copies []copyState, by rule, silent, w
 			continue
 		}
 		if c.report == nil {
-			if !c.gone {
-				out.missing++
-			}
 			continue
 		}
 		if c.node.Priority == 0 && c.node.ID != s.Primary {
@@ -122,40 +122,31 @@ func choose(t *Timing, s *topology.Shard, copies []copyState, by rule, silent, w
 			out.best, out.class = c, k
 		}
 	}
-	switch {
-	case by.inSyncOnly && by.lost:
-		out.missing = unreported(copies)
-	case out.class == classEmpty, out.best != nil && !by.inSyncOnly && fromDisk(out.best):
-		out.missing = unheard(s, copies, waited >= t.Return)
+	poor := out.class == classEmpty || out.best != nil && !by.inSyncOnly && fromDisk(out.best)
+	for i := range copies {
+		c := &copies[i]
+		switch {
+		case c.report != nil:
+		case by.inSyncOnly && by.lost && c.inSync, poor && mayHaveMore(s, c, waited >= t.Return), !poor && c.eligible && !c.gone:
+			out.missing++
+		}
 	}
 	return out
 }
 
-// unreported counts the copies of a lost in-sync set that have not reported, gone or
-// not: only all of them together know what had been acknowledged.
-func unreported(copies []copyState) (n int) {
-	for i := range copies {
-		if copies[i].inSync && copies[i].report == nil {
-			n++
-		}
-	}
-	return n
+// mayHaveMore reports whether a copy that has not reported may hold the data which an
+// empty candidate has not, or one that has nothing but its disk: until its process is
+// known to have ended and has had time (enough) to come back with what it had saved. The
+// primary may until it has come back itself, however dead it seems: such a replica never
+// takes its place.
+func mayHaveMore(s *topology.Shard, c *copyState, enough bool) bool {
+	return !c.dead || !enough || c.node.ID == s.Primary
 }
 
-// unheard counts the copies that may hold the data which an empty candidate has
-// not, or one that has nothing but its disk: every one that has not reported, until its
-// process is known to have ended and has had time to come back with what it had saved. The
-// primary counts until it has come back itself, however dead it seems: such a replica never
-// takes its place.
-func unheard(s *topology.Shard, copies []copyState, enough bool) int {
-	n := 0
-	for i := range copies {
-		c := &copies[i]
-		if c.report == nil && (!c.dead || !enough || c.node.ID == s.Primary) {
-			n++
-		}
-	}
-	return n
+// awaited reports whether a node of a lost in-sync set has not reported, gone or not:
+// only all of them together know what had been acknowledged.
+func awaited(copies []copyState) bool {
+	return slices.ContainsFunc(copies, func(c copyState) bool { return c.inSync && c.report == nil })
 }
 
 func better(s *topology.Shard, ka class, a *copyState, kb class, b *copyState) bool {

@@ -210,7 +210,7 @@ func (m *machine) decide(now int64, t *Timing, f *facts, mode topology.PromoteMo
 		m.told = true
 		out = append(out, Note{m.event(EventNoCopy, "", "no copy of the shard can take over; it waits")})
 	}
-	if pick.missing > 0 && f.by.inSyncOnly && f.by.lost && !m.told && now-m.collect > t.NodeTimeout {
+	if f.by.inSyncOnly && f.by.lost && awaited(f.copies) && !m.told && now-m.collect > t.NodeTimeout {
 		m.told = true
 		out = append(out, Note{m.event(EventNoCopy, "",
 			"no run of the in-sync set lives; it waits until every node of the set has come back, or for CLUSTER FAILOVER TAKEOVER")})

@@ -350,6 +350,37 @@ func TestSyncWrites(t *testing.T) {
 	}
 }
 
+// TestOutsiderBeforeEmpty: the primary goes on alone after its replica was away, and loses
+// its memory: the replica, which lacks little, takes over, and not the empty primary.
+func TestOutsiderBeforeEmpty(t *testing.T) {
+	for seed := uint64(1); seed <= 20; seed++ {
+		w := newWorldIn(mode{sync: true}, seed, shape{3, 1, 3}, bugs{})
+		w.calm = true
+		alone := func(want bool) func() bool {
+			return func() bool {
+				p := w.primaryOf(shardID(0))
+				return p != nil && (len(p.serving().InSync) == 1) == want
+			}
+		}
+		if w.until(w.now+4*second, alone(false)) < 0 {
+			t.Fatalf("seed %d: the replica never was in sync\n%s", seed, strings.Join(w.trace, "\n"))
+		}
+		p := w.primaryOf(shardID(0))
+		r := w.find(p.serving().Replicas[0]).p
+		r.paused = true
+		if w.until(w.now+4*second, alone(true)) < 0 {
+			t.Fatalf("seed %d: the silent replica stays in the set\n%s", seed, strings.Join(w.trace, "\n"))
+		}
+		had := r.offset
+		p.kill()
+		r.resume()
+		w.after(w.between(0, 500*ms), func() { w.restart(p.n, p) })
+		if w.until(w.now+5*second, func() bool { return w.primaryOf(shardID(0)) == r }) < 0 || w.emptied != 0 || r.offset < had || had == 0 {
+			t.Fatalf("seed %d: the replica with the data (%d, now %d) does not take over\n%s", seed, had, r.offset, strings.Join(w.trace, "\n"))
+		}
+	}
+}
+
 // syncMode makes writes synchronous; every other seed has disks.
 func syncMode(seed uint64) mode { return mode{sync: true, disks: seed%2 == 0} }
 

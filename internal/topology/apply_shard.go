@@ -30,7 +30,8 @@ func (e Promote) apply(b *builder) error {
 	if n.Run != e.Run {
 		return fmt.Errorf("node %s is run %s, not %.16s: %w", n.ID, n.Run, e.Run, ErrStaleRun)
 	}
-	if b.Config.InSyncOnly() && e.Mode != PromoteTakeover && !b.MayLead(s, n) {
+	chosenOfAll := e.Mode == PromoteAuto && b.InSyncLost(s)
+	if b.Config.InSyncOnly() && e.Mode != PromoteTakeover && !chosenOfAll && !b.MayLead(s, n) {
 		return fmt.Errorf("node %s run %s: %w", n.ID, n.Run, ErrNotInSync)
 	}
 	if s.Primary != n.ID {

@@ -239,10 +239,21 @@ func (v *View) Voters() []NodeID {
 	return out
 }
 
+// VotersFor is how many voters a cluster of n nodes has.
+func VotersFor(n int) int {
+	switch {
+	case n <= 2:
+		return 1
+	case n <= 4:
+		return 3
+	}
+	return 5
+}
+
 // MayLead reports whether the present run of n may become the primary of s where only
 // in-sync copies may: it is in the in-sync set. If no run of the set is alive, since
-// every node of it has announced another one, what a node of the set has brought back
-// from its disk is the best there is, and any of them may.
+// every node of it has announced another one, any of them may; a copy outside the set
+// may then only by PromoteAuto, whose leader has heard all of them.
 func (v *View) MayLead(s *Shard, n *Node) bool {
 	return s.IsInSync(n.ID, n.Run) || s.inSyncNode(n.ID) && v.InSyncLost(s)
 }

@@ -26,11 +26,13 @@ type links struct {
 		cut     map[[2]int]bool // [from][to]
 		changed *sync.Cond
 		conns   map[net.Conn]struct{}
+		next    *walk // that has not begun
 		closed  bool
 	}
-	wg   sync.WaitGroup
-	lns  []net.Listener
-	over chan struct{} // closed with the test
+	walking sync.Mutex
+	wg      sync.WaitGroup
+	lns     []net.Listener
+	over    chan struct{} // closed with the test
 }
 
 // startLinked starts n nodes that reach each other through links alone; addr of a node
@@ -146,7 +148,8 @@ func (l *links) serve(c net.Conn, to, port int) {
 		return
 	}
 	defer l.drop(c)
-	// Who is at the other end is looked for while something is cut: it costs a walk of /proc.
+	// Who is at the other end is looked for while something is cut: it costs a walk
+	// of /proc, which all share that come before it begins.
 	from := sync.OnceValue(func() int { return l.owner(c.RemoteAddr().(*net.TCPAddr).Port) })
 	there := func() (int, int) { return from(), to }
 	back := func() (int, int) { return to, from() }
@@ -209,22 +212,54 @@ func (l *links) pass(way func() (from, to int)) bool {
 	return !l.mu.closed
 }
 
+// walk finds out who has which connection, once for all that ask before it begins.
+type walk struct {
+	once  sync.Once
+	owner map[int]int // node by local port
+}
+
 // owner returns which node has the connection from this local port, -1: none.
 func (l *links) owner(port int) int {
+	l.mu.Lock()
+	if l.mu.next == nil {
+		l.mu.next = &walk{}
+	}
+	w := l.mu.next
+	l.mu.Unlock()
+	w.once.Do(func() {
+		l.walking.Lock()
+		defer l.walking.Unlock()
+		l.mu.Lock()
+		l.mu.next = nil // who asks from now on may be newer than what is read
+		pids := slices.Clone(l.mu.pids)
+		l.mu.Unlock()
+		w.owner = owners(pids)
+	})
+	if i, ok := w.owner[port]; ok {
+		return i
+	}
+	return -1
+}
+
+// owners walks /proc for the local ports of connections of these processes.
+func owners(pids []int) map[int]int {
+	owner := map[int]int{}
 	table, err := os.ReadFile("/proc/net/tcp")
 	if err != nil {
-		return -1
+		return owner
 	}
-	local := fmt.Sprintf("0100007F:%04X", port)
-	inode := ""
+	port := map[string]int{} // by socket
 	for line := range strings.Lines(string(table)) {
-		if f := strings.Fields(line); len(f) > 9 && f[1] == local && f[9] != "0" {
-			inode = "socket:[" + f[9] + "]"
+		f := strings.Fields(line)
+		if len(f) < 10 || f[9] == "0" {
+			continue
+		}
+		if text, ok := strings.CutPrefix(f[1], "0100007F:"); ok {
+			if n, err := strconv.ParseInt(text, 16, 32); err == nil {
+				port["socket:["+f[9]+"]"] = int(n)
+			}
 		}
 	}
-	l.mu.Lock()
-	pids := slices.Clone(l.mu.pids)
-	l.mu.Unlock()
 	for i, pid := range pids {
 		dir := fmt.Sprintf("/proc/%d/fd", pid)
 		entries, err := os.ReadDir(dir)
@@ -232,12 +267,12 @@ func (l *links) owner(port int) int {
 			continue
 		}
 		for _, e := range entries {
-			if to, err := os.Readlink(dir + "/" + e.Name()); err == nil && to == inode {
-				return i
+			if to, err := os.Readlink(dir + "/" + e.Name()); err == nil && port[to] != 0 {
+				owner[port[to]] = i
 			}
 		}
 	}
-	return -1
+	return owner
 }
 
 // addrs are the addresses under which nodes know each other.

@@ -69,7 +69,7 @@ func TestInfo(t *testing.T) {
 		"cluster_known_nodes:4\r\ncluster_size:2\r\ncluster_current_epoch:7\r\ncluster_my_epoch:6\r\n" +
 		"cluster_stats_messages_sent:11\r\ncluster_stats_messages_received:22\r\ntotal_cluster_links_buffer_limit_exceeded:0\r\n" +
 		"redwing_cluster_id:" + "9999999999999999999999999999999999999999" + "\r\nredwing_cluster_generation:1\r\nredwing_view_index:42\r\n" +
-		"redwing_shard_term:4\r\nredwing_voters:1\r\nredwing_open_moves:1\r\n" +
+		"redwing_shard_term:4\r\nredwing_voters:1\r\nredwing_voters_wanted:3\r\nredwing_open_moves:1\r\n" +
 		"redwing_bus_dropped_cluster:1\r\nredwing_bus_dropped_malformed:2\r\n"
 	r.is("cluster info", fmt.Sprintf(want, "fail")) // slots without owner
 	r.set("cluster-require-full-coverage", "no")

@@ -79,7 +79,7 @@ func (d *Deps) showWriteConcern(c *command.Ctx) {
 		out.BulkString(name)
 		out.Int(n)
 	}
-	out.Map(4)
+	out.Map(5)
 	writes := config.SyncWrites
 	if writes == "" {
 		writes = topology.SyncNo
@@ -91,7 +91,7 @@ func (d *Deps) showWriteConcern(c *command.Ctx) {
 	out.Array(len(v.Shards))
 	for i := range v.Shards {
 		s := &v.Shards[i]
-		out.Map(6)
+		out.Map(7)
 		text("id", string(s.ID))
 		text("term", strconv.FormatUint(s.Term, 10))
 		text("set-version", strconv.FormatUint(s.SetVersion, 10))
@@ -102,5 +102,13 @@ func (d *Deps) showWriteConcern(c *command.Ctx) {
 		for _, m := range s.InSync {
 			out.BulkString(string(m.Node))
 		}
+		// A set names processes: a node that has just restarted stands in it for a moment
+		// longer under the run that ended.
+		out.BulkString("in-sync-runs")
+		out.Array(len(s.InSync))
+		for _, m := range s.InSync {
+			out.BulkString(string(m.Run))
+		}
 	}
+	text("run", string(d.Control.Local().Run)) // of this very process
 }

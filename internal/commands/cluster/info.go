@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/redwingdb/redwing/internal/command"
+	"github.com/redwingdb/redwing/internal/topology"
 )
 
 // info answers CLUSTER INFO. The fields are those of Redis 7.2, then ours: what the
@@ -47,6 +48,7 @@ func (d *Deps) info(c *command.Ctx) error {
 	field("redwing_view_index", s.view.Index)
 	field("redwing_shard_term", s.shard().Term)
 	field("redwing_voters", len(s.view.Voters()))
+	field("redwing_voters_wanted", topology.VotersFor(len(s.view.Nodes)))
 	field("redwing_open_moves", len(s.view.OpenMoves("")))
 	dropped := d.Control.Dropped()
 	for _, reason := range slices.Sorted(maps.Keys(dropped)) {

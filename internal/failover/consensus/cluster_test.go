@@ -168,7 +168,7 @@ func settled(t *testing.T, nodes []*node, size int) {
 	t.Helper()
 	eventually(t, 20*time.Second, "voters and equal views", func() bool {
 		v := nodes[0].c.View()
-		if len(v.Nodes) != size || len(v.Voters()) != VotersFor(size) {
+		if len(v.Nodes) != size || len(v.Voters()) != topology.VotersFor(size) {
 			return false
 		}
 		for _, n := range nodes {
@@ -185,7 +185,7 @@ func settled(t *testing.T, nodes []*node, size int) {
 				members++
 			}
 		}
-		return members == VotersFor(size)
+		return members == topology.VotersFor(size)
 	})
 }
 

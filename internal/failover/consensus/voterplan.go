@@ -9,17 +9,6 @@ import (
 	"github.com/redwingdb/redwing/internal/topology"
 )
 
-// VotersFor is how many voters a cluster of n nodes has.
-func VotersFor(n int) int {
-	switch {
-	case n <= 2:
-		return 1
-	case n <= 4:
-		return 3
-	}
-	return 5
-}
-
 // server is a member of raft's configuration, judged.
 type server struct {
 	id     raft.ServerID
@@ -58,7 +47,7 @@ const (
 // bad voter goes as soon as its replacement has caught up; it is never removed without
 // one, except when it leaves for good.
 func nextStep(servers []server, nodes int, spares []server) step {
-	want := VotersFor(nodes)
+	want := topology.VotersFor(nodes)
 	var good, bad []server
 	var strays []server
 	zones := map[string]int{}

@@ -127,7 +127,7 @@ func (c *Consensus) spares(v *topology.View, servers []server) []server {
 			}
 		}
 	}
-	if good >= VotersFor(len(v.Nodes)) {
+	if good >= topology.VotersFor(len(v.Nodes)) {
 		return nil
 	}
 	var out []server
@@ -255,7 +255,7 @@ func (c *Consensus) demote(ctx context.Context, m *member, rm topology.RemoveNod
 		}
 		// With enough others it goes at once; else the keeper adds another first.
 		switch {
-		case voters <= VotersFor(len(v.Nodes)-1) && voters < 3:
+		case voters <= topology.VotersFor(len(v.Nodes)-1) && voters < 3:
 			c.poke()
 		case id == m.id:
 			if m.raft.LeadershipTransfer().Error() == nil {

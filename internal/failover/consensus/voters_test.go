@@ -124,7 +124,7 @@ func TestVoterSetsConverge(t *testing.T) {
 				good++
 			}
 		}
-		if steps == 40 || good > VotersFor(n) || good < VotersFor(n) && len(spares) > 1 {
+		if steps == 40 || good > topology.VotersFor(n) || good < topology.VotersFor(n) && len(spares) > 1 {
 			t.Fatalf("seed %d round %d: %d steps, %d good voters of %d nodes, %d spares left", seed, round, steps, good, n, len(spares))
 		}
 	}
