@@ -27,6 +27,9 @@ type Ctx struct {
 	Owner bool
 	// InExec is set within EXEC: the command must not block.
 	InExec bool
+	// MayReplyLater is set where whoever runs commands writes the reply that ReplyLater has
+	// promised.
+	MayReplyLater bool
 	// Applying is set where a stream is applied: a time in the past is stored as it
 	// stands, since the stream's own deletion follows.
 	Applying bool
@@ -55,6 +58,9 @@ type Ctx struct {
 	keySlot slots.Slot // its slot
 	changed int64
 	staged  bool
+
+	later engine.Hold // what the reply is made of
+	cut   [2]int      // the part of it
 
 	events  []happened   // what Emit will publish
 	readied []*waitQueue // keys that became ready, in order
@@ -134,6 +140,30 @@ func (c *Ctx) CountAt(found bool, i int) {
 // for ownership of its shards by returning ErrSlow.
 func (c *Ctx) Slow(elements, bytes int) bool {
 	return !c.Owner && (elements > SlowElements || bytes > SlowBytes)
+}
+
+// ReplyLater makes the bytes [from, to) of the string r at key argument i the reply, which
+// is written when the shards have been released: nobody else waits for the copying. The
+// handler has written none, writes no other, and may delete the key. It returns false where
+// that cannot be: the handler writes the reply itself, as an owner.
+func (c *Ctx) ReplyLater(i int, r engine.Record, from, to int) bool {
+	if !c.MayReplyLater || c.Owner || c.InExec {
+		return false
+	}
+	h, ok := c.DB.Hold(c.Slot(i), r)
+	if ok {
+		c.later, c.cut = h, [2]int{from, to}
+	}
+	return ok
+}
+
+// RepliesLater reports whether ReplyLater has promised a reply.
+func (c *Ctx) RepliesLater() bool { return c.later.Held() }
+
+// ReplyNow writes the reply that was promised. It may block; the shards are not held.
+func (c *Ctx) ReplyNow() {
+	c.Out.Bulk(c.later.Bytes()[c.cut[0]:c.cut[1]])
+	c.later.Release()
 }
 
 // MaxString returns the longest string that may come to be, in bytes.

@@ -111,6 +111,10 @@ func (s *Session) execute(spec *command.Spec) {
 		return
 	}
 	c.Keyspace.Unlock(mask)
+	if c.RepliesLater() {
+		s.goOffLoop(func() error { c.ReplyNow(); return err }, func(err error) { s.finish(err, offset) })
+		return
+	}
 	s.finish(err, offset)
 }
 

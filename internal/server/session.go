@@ -138,7 +138,7 @@ func (srv *Server) newSession(conn Conn) *Session {
 	s.authed = !srv.needsAuth()
 	s.parser.Unauthenticated = !s.authed
 	s.ctx.Keyspace = srv.o.Keyspace
-	s.ctx.Client = s
+	s.ctx.Client, s.ctx.MayReplyLater = s, true
 	s.ctx.Out = &s.out.w
 	s.tally.ctx = &s.ctx
 	s.ctx.Watches, s.ctx.Waits, s.ctx.Events = srv.watches, srv.waits, srv.o.Events

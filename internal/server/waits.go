@@ -157,6 +157,9 @@ func (s *Session) serveOwning(mask engine.ShardMask, err error, offset int64) {
 	s.goOffLoop(func() error {
 		_ = s.serveWaiters(mask) // an owner is never asked to become one
 		s.ctx.Keyspace.Disown(mask)
+		if s.ctx.RepliesLater() {
+			s.ctx.ReplyNow()
+		}
 		return err
 	}, func(err error) { s.finish(err, offset) })
 }

@@ -60,6 +60,7 @@ func NewRunner(t testing.TB, databases int, groups ...[]command.Spec) *Runner {
 func newClient(table *command.Table, ks *engine.Keyspace, waits *command.Waits) *Runner {
 	r := &Runner{Table: table, Keyspace: ks}
 	r.Ctx.Keyspace, r.Ctx.Out, r.Ctx.Block, r.Ctx.Waits = ks, &r.out, new(effects.Block), waits
+	r.Ctx.MayReplyLater = true
 	return r
 }
 
@@ -122,6 +123,9 @@ func (r *Runner) Run(args [][]byte) []byte {
 			r.Keyspace.Disown(mask)
 		} else {
 			r.Keyspace.Unlock(mask)
+		}
+		if c.RepliesLater() {
+			c.ReplyNow()
 		}
 	}
 	if err != nil {

@@ -19,7 +19,10 @@ func replyKey(c *command.Ctx) (found bool, err error) {
 	if err := isString(r, true); err != nil {
 		return true, err
 	}
-	if c.Slow(1, r.Len()) {
+	if n := r.Len(); c.Slow(1, n) {
+		if c.ReplyLater(1, r, 0, n) {
+			return true, nil
+		}
 		c.Hits-- // counted when it is run again
 		return true, command.ErrSlow
 	}
@@ -96,6 +99,9 @@ func getrange(c *command.Ctx) error {
 	}
 	from, to := span(start, end, int64(r.Len()))
 	if c.Slow(1, to-from) {
+		if c.ReplyLater(1, r, from, to) {
+			return nil
+		}
 		c.Hits--
 		return command.ErrSlow
 	}
