@@ -15,6 +15,13 @@ import (
 // an election.
 const callTimeout = 10 * time.Second
 
+// downWait is for how long a node that may not serve its keys just now is asked again,
+// every downPause: a failover takes about a second, a stalled leader longer.
+const (
+	downWait  = 3 * time.Second
+	downPause = 50 * time.Millisecond
+)
+
 // DefaultTimeout is Options.Timeout where none is said.
 const DefaultTimeout = time.Minute
 
@@ -69,8 +76,32 @@ func (c *Conns) client(addr string) *redis.Client {
 	return cl
 }
 
-// Do sends one command to the node at addr and returns its reply.
+// Do sends one command to the node at addr and returns its reply. A command on keys that
+// the node may not serve just now has not run: it is sent again for as long as an election
+// or a failover may take.
 func (c *Conns) Do(ctx context.Context, addr string, args ...any) (any, error) {
+	for began := time.Now(); ; {
+		reply, err := c.once(ctx, addr, args...)
+		if err == nil || !strings.HasPrefix(err.Error(), "CLUSTERDOWN") || time.Since(began) > downWait || !sleep(ctx, downPause) {
+			if err != nil {
+				err = explain(addr, commandName(args), err)
+			}
+			return reply, err
+		}
+	}
+}
+
+// sleep waits; false if ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+func (c *Conns) once(ctx context.Context, addr string, args ...any) (any, error) {
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	reply, err := c.client(addr).Do(call, args...).Result()
@@ -78,7 +109,7 @@ func (c *Conns) Do(ctx context.Context, addr string, args ...any) (any, error) {
 		if ctx.Err() != nil {
 			err = ctx.Err() // whatever the connection says of it
 		}
-		return nil, explain(addr, commandName(args), err)
+		return nil, err
 	}
 	return reply, nil
 }
