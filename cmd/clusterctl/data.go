@@ -106,7 +106,8 @@ If the import is interrupted, the same command deletes what it has copied and be
 anew.`,
 		Example: `  clusterctl -a 10.0.0.1:7000 import --from 10.0.9.1:6379 --dry-run
   clusterctl -a 10.0.0.1:7000 import --from 10.0.9.1:6379 --yes
-  clusterctl -a 10.0.0.1:7000 import --from 10.0.9.1:6379 --db 3 --merge --no-pause`,
+  clusterctl -a 10.0.0.1:7000 import --from 10.0.9.1:6379 --db 3 --merge --no-pause
+  clusterctl -a 10.0.0.1:7000 import --from redis.example:6380 --from-tls --from-cacert ca.pem --yes`,
 		Args: exactly(0),
 		RunE: g.planless(func(cmd *cobra.Command, c *clusterctl.Conns, seed string) error {
 			o.Confirm = g.question
@@ -125,6 +126,12 @@ anew.`,
 	f.StringVar(&o.User, "from-user", "", "user there")
 	f.StringVar(&o.Password, "from-password", o.Password, "password there (better: CLUSTERCTL_FROM_PASSWORD)")
 	f.Lookup("from-password").DefValue = ""
+	f.BoolVar(&o.TLS.On, "from-tls", false, "speak TLS there")
+	f.StringVar(&o.TLS.ServerName, "from-sni", "", "name in the certificate there (default: the host)")
+	f.StringVar(&o.TLS.CACert, "from-cacert", "", "file of the authorities that may have signed it (default: the system's)")
+	f.StringVar(&o.TLS.Cert, "from-cert", "", "file of the certificate to show there")
+	f.StringVar(&o.TLS.Key, "from-key", "", "file of its key")
+	f.BoolVar(&o.TLS.Insecure, "from-insecure", false, "do not look at the certificate there")
 	f.IntVar(&o.DB, "db", -1, "database to copy (default: the one that has keys)")
 	f.Lookup("db").DefValue = ""
 	f.BoolVar(&o.Merge, "merge", false, "write into a cluster that has keys; those of the source replace keys of the same name")

@@ -2,6 +2,7 @@ package clusterctl
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +18,8 @@ import (
 type ImportOptions struct {
 	From           string // host:port of a server, or of any member of a cluster
 	User, Password string // there
-	DB             int    // of a server with several databases; negative: the only one that has keys
+	TLS            TLSOptions
+	DB             int // of a server with several databases; negative: the only one that has keys
 	// Merge writes into a cluster that has keys: those of the source replace keys of the
 	// same name. Flush empties the cluster first.
 	Merge, Flush bool
@@ -50,6 +52,9 @@ func (o *ImportOptions) Validate() error {
 	if _, _, err := splitAddr(o.From); err != nil {
 		bad("--from: %w", err)
 	}
+	if err := o.TLS.validate(); err != nil {
+		bad("%w", err)
+	}
 	if o.Merge && o.Flush {
 		bad("--merge and --flush exclude each other")
 	}
@@ -68,6 +73,7 @@ type Import struct {
 	Result *ImportResult `json:"result,omitempty"`
 
 	o       ImportOptions
+	tls     *tls.Config // to the sources; nil: none
 	seed    string
 	sources *sources
 	db      int
@@ -118,6 +124,9 @@ func PlanImport(ctx context.Context, c *Conns, seed string, o ImportOptions) (*I
 	}
 	p := &Import{Plan: Plan{Title: "import " + o.From + " into the cluster of " + seed}, o: o, seed: seed}
 	var err error
+	if p.tls, err = o.TLS.config(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
+	}
 	if p.sources, err = findSources(ctx, p.from(o.From, c)); err != nil {
 		return nil, err
 	}
@@ -264,7 +273,7 @@ func (c *Conns) keysHeld(ctx context.Context, st *State) (map[string]int64, erro
 
 // from returns how to connect to a source.
 func (p *Import) from(addr string, c *Conns) transfer.Endpoint {
-	return transfer.Endpoint{Addr: dialAddr(addr), User: p.o.User, Password: p.o.Password, Timeout: c.o.Timeout}
+	return transfer.Endpoint{Addr: dialAddr(addr), User: p.o.User, Password: p.o.Password, TLS: p.tls, Timeout: c.o.Timeout}
 }
 
 // Apply imports. Interrupted before its end, it has changed nothing at the source but

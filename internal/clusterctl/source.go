@@ -2,12 +2,14 @@ package clusterctl
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/redwingdb/redwing/internal/clusterctl/transfer"
 	"github.com/redwingdb/redwing/internal/slots"
@@ -126,6 +128,16 @@ func (s *source) atLeast(major, minor int) bool {
 // sourceError says which flags an error is about.
 func sourceError(ep transfer.Endpoint, err error) error {
 	var reply *transfer.ReplyError
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	switch {
+	case errors.As(err, &unknown):
+		return fmt.Errorf("%w (--from-cacert, or --from-insecure)", err)
+	case errors.As(err, &name):
+		return fmt.Errorf("%w (--from-sni)", err)
+	case ep.TLS == nil && transfer.Broken(err) && !errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w (if it speaks TLS: --from-tls)", err)
+	}
 	if errors.As(err, &reply) {
 		for _, code := range []string{"NOAUTH", "WRONGPASS", "NOPERM"} {
 			if strings.HasPrefix(reply.Text, code) {

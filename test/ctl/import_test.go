@@ -29,6 +29,7 @@ func TestImport(t *testing.T) {
 	t.Run("expiries", func(t *testing.T) { importExpiries(t, d, primaries) })
 	t.Run("expiries of fields", func(t *testing.T) { importFieldExpiries(t, d, primaries) })
 	t.Run("databases", func(t *testing.T) { importDatabases(t, d, primaries) })
+	t.Run("tls", func(t *testing.T) { importTLS(t, d, primaries) })
 	t.Run("cluster", func(t *testing.T) { importCluster(t, d, primaries) })
 }
 

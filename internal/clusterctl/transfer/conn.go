@@ -3,6 +3,7 @@ package transfer
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,8 @@ import (
 type Endpoint struct {
 	Addr           string // host:port
 	User, Password string // no password: no AUTH
+	// TLS is how to speak TLS; nil: not at all. Without a ServerName the host of Addr is it.
+	TLS *tls.Config
 	// Timeout bounds dialling, each write, and the silence of the server. 0: a minute.
 	Timeout time.Duration
 }
@@ -48,6 +51,11 @@ func Dial(ctx context.Context, ep Endpoint) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be reached: %w", ep.Addr, rootCause(err))
 	}
+	if ep.TLS != nil {
+		if nc, err = greet(ctx, nc, ep); err != nil {
+			return nil, fmt.Errorf("%s: TLS: %w", ep.Addr, err)
+		}
+	}
 	c := &Conn{ep: ep, conn: nc, in: bufio.NewReaderSize(nc, readBuffer)}
 	c.stop = context.AfterFunc(ctx, func() { _ = nc.Close() }) // wakes whoever waits
 	if ep.Password != "" {
@@ -61,6 +69,28 @@ func Dial(ctx context.Context, ep Endpoint) (*Conn, error) {
 		}
 	}
 	return c, nil
+}
+
+// greet does the TLS handshake. It closes nc if that fails.
+func greet(ctx context.Context, nc net.Conn, ep Endpoint) (net.Conn, error) {
+	cfg := ep.TLS
+	if cfg.ServerName == "" {
+		host, _, err := net.SplitHostPort(ep.Addr)
+		if err != nil {
+			_ = nc.Close()
+			return nil, err
+		}
+		cfg = cfg.Clone()
+		cfg.ServerName = host
+	}
+	ctx, cancel := context.WithTimeout(ctx, ep.timeout())
+	defer cancel()
+	t := tls.Client(nc, cfg)
+	if err := t.HandshakeContext(ctx); err != nil {
+		_ = nc.Close()
+		return nil, err
+	}
+	return t, nil
 }
 
 // rootCause strips the address, which the caller names.
