@@ -4,6 +4,10 @@ VERSION   ?= $(shell git describe --tags --always 2>/dev/null || echo dev)
 LDFLAGS   := -s -w -X github.com/redwingdb/redwing/internal/node.Version=$(VERSION)
 FUZZTIME  ?= 10s
 PACKAGES  := ./...
+# The tests of whole nodes run one package after the other: times count there, and two of
+# them at once starve each other on a machine with two processors.
+UNITS     = $$($(GO) list $(PACKAGES) | grep -v '/test/')
+WHOLE     := ./test/...
 
 .DEFAULT_GOAL := build
 .PHONY: help build dev dev-down test test-long race lint fuzz bench bench-types fmt image redis
@@ -22,13 +26,16 @@ dev-down: build ## stop the local cluster and remove its data
 	bin/clusterctl dev down
 
 test: redis build ## run the tests (installs redis-server where it can)
-	$(GO) test -short -timeout 10m $(PACKAGES)
+	$(GO) test -short -timeout 10m $(UNITS)
+	$(GO) test -short -timeout 10m -p 1 $(WHOLE)
 
 test-long: redis build ## run the tests with all their seeds and rounds
-	$(GO) test -timeout 60m $(PACKAGES)
+	$(GO) test -timeout 60m $(UNITS)
+	$(GO) test -timeout 60m -p 1 $(WHOLE)
 
 race: redis build ## run the tests with the race detector and checked arenas
-	$(GO) test -short -race -tags arenacheck -timeout 30m $(PACKAGES)
+	$(GO) test -short -race -tags arenacheck -timeout 30m $(UNITS)
+	$(GO) test -short -race -tags arenacheck -timeout 30m -p 1 $(WHOLE)
 
 lint: ## gofmt, go vet, staticcheck, go mod tidy
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt:"; echo "$$out"; exit 1; fi
