@@ -105,10 +105,7 @@ func choose(t *Timing, s *topology.Shard, copies []copyState, by rule, silent, w
 	out := choice{class: classNone}
 	for i := range copies {
 		c := &copies[i]
-		if !c.eligible {
-			continue
-		}
-		if c.report == nil {
+		if !c.eligible || c.report == nil {
 			continue
 		}
 		if c.node.Priority == 0 && c.node.ID != s.Primary {
