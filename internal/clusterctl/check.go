@@ -40,8 +40,8 @@ func (r *Report) warn(node, format string, args ...any) {
 
 // Check asks every member for its view and reports whatever is not as it should be:
 // silent or failed members, slots without an owner, members that disagree, replicas
-// that do not follow, half-open slots, and, as warnings, primaries without a replica and
-// voters that are still to be enlisted.
+// that do not follow, voters that are still to be enlisted, half-open slots, and, as a
+// warning, primaries without a replica.
 func Check(ctx context.Context, c *Conns, seed string) (*Report, error) {
 	st, err := c.State(ctx, seed)
 	if err != nil {
@@ -103,7 +103,7 @@ func (r *Report) checkNode(ctx context.Context, c *Conns, st *State, n *Node) {
 		r.fault(n.Addr, "reports cluster_state:%s", info["cluster_state"])
 	}
 	if has, want := info["redwing_voters"], info["redwing_voters_wanted"]; n.ID == st.Self && number(has) < number(want) {
-		r.warn("", "%s of %s voters of the topology log: the death of one may stop the cluster until the others are there", has, want)
+		r.fault("", "%s of %s voters of the topology log are enlisted: until the others are, the death of one may stop the cluster", has, want)
 	}
 	if n.IsPrimary() {
 		return

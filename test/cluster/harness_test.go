@@ -96,24 +96,6 @@ func (n nodes) byRole(t *testing.T, role string) nodes {
 	return out
 }
 
-// awaitVoters waits until the log has all the voters that a cluster of this size wants: with
-// fewer it does not outlive the loss of one.
-func (n nodes) awaitVoters(t *testing.T) {
-	t.Helper()
-	realnode.Eventually(t, 20*time.Second, func() error {
-		for _, p := range n {
-			has, err := p.Field("redwing_voters", "CLUSTER", "INFO")
-			if err != nil {
-				return err
-			}
-			if want, err := p.Field("redwing_voters_wanted", "CLUSTER", "INFO"); err != nil || has != want {
-				return fmt.Errorf("%s sees %s voters of %s (%v)", p.Addr, has, want, err)
-			}
-		}
-		return nil
-	})
-}
-
 // run executes a program and fails the test if it does not succeed.
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()

@@ -146,7 +146,6 @@ func TestOutsiderBeforeEmpty(t *testing.T) {
 	n.awaitHealthy(t)
 	n[0].must("CLUSTER", "WRITE-CONCERN", "SET", "sync-writes", "always")
 	n.awaitInSync(t, 2)
-	n.awaitVoters(t)
 	primary := n.byRole(t, "master")[0]
 	self, err := primary.inSync()
 	if err != nil {

@@ -175,9 +175,9 @@ func (c *registerClient) run(h *history, slotKey, key string, op operation) {
 	h.rejected.Add(1)
 }
 
-// nemesis does harm until ctx ends, one thing after the other, and undoes it. It kills, and
-// so takes the memory of, no process that alone has what was acknowledged.
-func nemesis(ctx context.Context, t *testing.T, rng *rand.Rand, n nodes, l *links) {
+// nemesis does harm until ctx ends, one thing after the other, and undoes it. Without disks
+// it kills, and so takes the memory of, no process that alone has what was acknowledged.
+func nemesis(ctx context.Context, t *testing.T, rng *rand.Rand, n nodes, l *links, disks bool) {
 	pause := func(lo, hi int) {
 		select {
 		case <-ctx.Done():
@@ -198,15 +198,30 @@ func nemesis(ctx context.Context, t *testing.T, rng *rand.Rand, n nodes, l *link
 		}
 		switch rng.IntN(5) {
 		case 0:
-			killed, why := n.killRedundant(t, i)
-			t.Logf("%v: kill %d: %v %v", time.Since(started), i, killed, why)
-			if !killed {
-				break
+			down := []int{i}
+			if disks {
+				if j := rng.IntN(len(n)); j != i && rng.IntN(2) == 0 {
+					down = append(down, j) // perhaps the other copy of the shard
+				}
+				for _, k := range down {
+					n[k].Kill()
+				}
+				t.Logf("%v: kill %v", time.Since(started), down)
+			} else {
+				killed, why := n.killRedundant(t, i)
+				t.Logf("%v: kill %d: %v %v", time.Since(started), i, killed, why)
+				if !killed {
+					break
+				}
 			}
 			pause(10, 2000)
-			p.Start()
-			l.started(i, p)
-			p.AwaitLoaded()
+			for _, k := range down {
+				n[k].Start()
+				l.started(k, n[k])
+			}
+			for _, k := range down {
+				n[k].AwaitLoaded()
+			}
 		case 1:
 			t.Logf("%v: stop %d", time.Since(started), i)
 			p.Signal(syscall.SIGSTOP)
@@ -278,7 +293,13 @@ func TestRegisterModel(t *testing.T) {
 // registers while nodes are killed, stopped and cut off; what they saw of each key must be
 // a history of one copy. Each key is used for a second or so, so that the writes of
 // unknown outcome, which may take place at any later time, stay few.
-func TestSyncWritesAreLinearizable(t *testing.T) {
+func TestSyncWritesAreLinearizable(t *testing.T) { linearizable(t, false) }
+
+// TestSyncWritesSurviveOnDisks is that with appendfsync always on every node, which are killed
+// then without regard to what other copies there are.
+func TestSyncWritesSurviveOnDisks(t *testing.T) { linearizable(t, true) }
+
+func linearizable(t *testing.T, disks bool) {
 	seed := *linearSeed
 	if seed == 0 {
 		seed = rand.Uint64()
@@ -288,12 +309,15 @@ func TestSyncWritesAreLinearizable(t *testing.T) {
 		count, replicas, length = 4, 1, 14*time.Second
 	}
 	t.Logf("seed %d", seed)
-	n, l := startLinked(t, count)
+	var args []string
+	if disks {
+		args = []string{"--appendonly", "yes", "--appendfsync", "always"}
+	}
+	n, l := startLinked(t, count, args...)
 	clusterctl(t, n[0], append([]string{"create", "--yes", "--replicas", strconv.Itoa(replicas)}, l.addrs(n)...)...)
 	n.awaitHealthy(t)
 	n[0].must("CLUSTER", "WRITE-CONCERN", "SET", "sync-writes", "always")
 	n.awaitInSync(t, 1+replicas)
-	n.awaitVoters(t)
 
 	ctx, cancel := context.WithTimeout(context.Background(), length)
 	defer cancel()
@@ -316,7 +340,7 @@ func TestSyncWritesAreLinearizable(t *testing.T) {
 			}
 		})
 	}
-	nemesis(ctx, t, rand.New(rand.NewPCG(seed, 99)), n, l)
+	nemesis(ctx, t, rand.New(rand.NewPCG(seed, 99)), n, l, disks)
 	clients.Wait()
 	n.awaitInSync(t, 1+replicas)
 
