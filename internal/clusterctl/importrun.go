@@ -228,7 +228,8 @@ func (r *importRun) farExpiries(ctx context.Context) error {
 		r.pr.Copied(min(.99, share64(r.u.Put, volatile)), fmt.Sprintf("%d expiries put right", r.u.Put))
 		return err
 	})
-	r.near, r.nearFields = r.u.Left, r.u.LeftFields
+	// Fields that a cut-over before took, and did not come to, stay with them: keys are found.
+	r.near, r.nearFields = r.u.Left, append(r.nearFields, r.u.LeftFields...)
 	return err
 }
 

@@ -49,8 +49,12 @@ func (e *Expiries) begin() {
 	*e = Expiries{dir: e.dir}
 }
 
-// takeFields returns the hashes that got shifted fields before Settle; nil: there are none.
+// takeFields returns the hashes that may have got shifted fields and were not taken yet, be
+// it since an earlier Settle; nil: there are none.
 func (e *Expiries) takeFields() *keyLog {
+	for _, key := range e.TakeNearFields() {
+		e.logFields([]byte(key))
+	}
 	l := e.fields
 	e.fields = nil
 	return l
@@ -80,6 +84,10 @@ func (e *Expiries) rememberFields(key []byte) {
 		e.nearFields[string(key)] = struct{}{}
 		return
 	}
+	e.logFields(key)
+}
+
+func (e *Expiries) logFields(key []byte) {
 	if e.fields == nil {
 		e.fields = &keyLog{dir: e.dir, thinAt: keyLogGrowth}
 	}

@@ -114,7 +114,7 @@ func NewFlow(o FlowOptions) *Flow {
 	f.written.dir, f.expiries.dir = o.TempDir, o.TempDir
 	f.failures.ready = make(chan struct{}, 1)
 	f.sender = o.Target.Sender(f.failed, nil)
-	f.enc = Encoder{Replace: true, Expiry: f.expiries.Of, FieldExpiry: f.expiries.OfField}
+	f.enc = Encoder{Replace: true}
 	return f
 }
 
@@ -220,13 +220,14 @@ func (f *Flow) copy(ctx context.Context) error {
 		return err
 	}
 	f.enc.Emit = func(op Op) error { return f.gated(ctx, func() error { return f.sendKey(op) }) }
+	f.enc.Expiry, f.enc.FieldExpiry = f.gatedExpiry(f.expiries.Of), f.gatedExpiry(f.expiries.OfField)
 	if err := f.load(); err != nil {
 		return err
 	}
 	f.h.rdb.Close()
 	f.written.repeats()
 	f.phase.Store(int32(Following))
-	f.enc.Emit = f.sendKey
+	f.enc.Emit, f.enc.Expiry, f.enc.FieldExpiry = f.sendKey, f.expiries.Of, f.expiries.OfField // its turns hold the gate
 	return f.follow(ctx)
 }
 
@@ -238,6 +239,15 @@ func (f *Flow) gated(ctx context.Context, write func() error) error {
 		return ctx.Err()
 	}
 	return write()
+}
+
+// gatedExpiry is of with the gate held.
+func (f *Flow) gatedExpiry(of func(key []byte, at int64) int64) func(key []byte, at int64) int64 {
+	return func(key []byte, at int64) int64 {
+		f.o.Gate.RLock()
+		defer f.o.Gate.RUnlock()
+		return of(key, at)
+	}
 }
 
 // sendKey sends a request that writes its one key.

@@ -219,6 +219,21 @@ func TestFieldExpiriesSettle(t *testing.T) {
 	if strings.Join(early, " ") != "early {x}b" || strings.Join(near, " ") != "near {x}c" {
 		t.Errorf("early are %q, near %q", early, near)
 	}
+
+	// A cut-over that is put off begins with Settle again, and must know of what came since.
+	b.do("HPEXPIREAT nearer 4000 FIELDS 1 f")
+	log, early = b.m.Expiries.takeFields(), nil
+	if log == nil {
+		t.Fatal("what came since Settle is forgotten")
+	}
+	defer log.close()
+	b.m.Expiries.Settle(6000)
+	if err := log.each(func(key []byte) error { early = append(early, string(key)); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if again := b.m.Expiries.TakeNearFields(); strings.Join(early, " ") != "nearer" || len(again) != 0 {
+		t.Errorf("since Settle came %q, again %q", early, again)
+	}
 }
 
 // What the source ends by itself is carried out, and counts as no write.
