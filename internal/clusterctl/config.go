@@ -32,10 +32,11 @@ type InSyncSet struct {
 }
 
 // ConfirmedSettings asks a member for the settings of its cluster, and every node whether it
-// is in sync as the log has it.
+// is in sync as the log has it, where writes can be synchronous: elsewhere nobody keeps the
+// sets.
 func ConfirmedSettings(ctx context.Context, c *Conns, st *State, addr string) (*Settings, error) {
 	s, err := ReadSettings(ctx, c, addr)
-	if err == nil {
+	if err == nil && s.SyncWrites != "no" {
 		s.confirm(ctx, c, st)
 	}
 	return s, err
