@@ -70,9 +70,7 @@ func (b *basis) holds(ctx context.Context, c *Conns) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%w: run the command again to see a new one", ErrStalePlan)
 		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
+		if !sleep(ctx, 50*time.Millisecond) {
 			return fmt.Errorf("interrupted: %w", ctx.Err())
 		}
 	}

@@ -109,9 +109,7 @@ func (r *importRun) agree(ctx context.Context, res *ImportResult) (offsets []int
 		r.told = true
 		r.pr.Say("the source is still being written to, such as " + s.LastWrite + ": the cut-over waits for its writers to stop")
 	}
-	select {
-	case <-time.After(quietAfter):
-	case <-ctx.Done():
+	if !sleep(ctx, quietAfter) {
 		return nil, false, ctx.Err()
 	}
 	return nil, false, nil
